@@ -1,0 +1,38 @@
+"""Transforms of a whole batch that keep its labels true: one per file, listed in AUGMENTATIONS.
+
+    flip, vertical-flip                       mirror some images
+    shift, crop, affine                       move, turn and zoom
+    channel-shift, brightness, contrast       change the light
+    cutout, random-erasing                    hide a part
+    mirrored-copies                           enlarge the training set before the run
+
+views.py holds what test-time augmentation averages over.
+"""
+
+from rungwise.augment.affine import Affine as Affine
+from rungwise.augment.base import Augmentation as Augmentation
+from rungwise.augment.brightness import Brightness as Brightness
+from rungwise.augment.channel_shift import ChannelShift as ChannelShift
+from rungwise.augment.contrast import Contrast as Contrast
+from rungwise.augment.crop import Crop as Crop
+from rungwise.augment.cutout import Cutout as Cutout
+from rungwise.augment.flip import Flip as Flip
+from rungwise.augment.mirrored_copies import MirroredCopies as MirroredCopies
+from rungwise.augment.random_erasing import RandomErasing as RandomErasing
+from rungwise.augment.shift import Shift as Shift
+from rungwise.augment.vertical_flip import VerticalFlip as VerticalFlip
+
+AUGMENTATIONS: dict[str, type[Augmentation]] = {
+    "flip": Flip,
+    "vertical-flip": VerticalFlip,
+    "shift": Shift,
+    "crop": Crop,
+    "affine": Affine,
+    "channel-shift": ChannelShift,
+    "brightness": Brightness,
+    "contrast": Contrast,
+    "cutout": Cutout,
+    "random-erasing": RandomErasing,
+    "mirrored-copies": MirroredCopies,
+}
+"""Every augmentation under the name that recipes, the command line and reports use."""

@@ -1,0 +1,47 @@
+"""What an augmentation is: a change of images that keeps their labels true."""
+
+import torch
+
+from rungwise.data.images import LabelledImages
+
+
+class Augmentation:
+    """A frozen dataclass of settings over a pure function of a whole batch.
+
+    A subclass overrides one of the two hooks. Both return new values, never change their
+    arguments. Augmentations see training images alone (and, for test-time augmentation, copies of
+    the images to predict); validation and test images never pass through one otherwise.
+    """
+
+    def change_images(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Return changed images; each image has draws of its own.
+
+        Args:
+            images: (N, C, H, W) float in 0..1, on any device, channels-last in memory or not.
+            rng: The only source of randomness; on the CPU or on the images' device.
+
+        Returns:
+            Images of the same shape, dtype and device.
+        """
+        return images
+
+    def enlarge(self, data: LabelledImages) -> LabelledImages:
+        """Return the training set that the run shall use instead of `data`, before it starts."""
+        return data
+
+
+def uniform(images: torch.Tensor, rng: torch.Generator, low: float, high: float) -> torch.Tensor:
+    """Draw one number in [low, high) for each image: (N,) float32 on the images' device."""
+    draws = torch.rand(len(images), generator=rng, device=rng.device)
+    return (draws * (high - low) + low).to(images.device)
+
+
+def integers(images: torch.Tensor, rng: torch.Generator, low: int, high: int) -> torch.Tensor:
+    """Draw one whole number from low to high, both included, for each image: (N,) int64."""
+    draws = torch.randint(low, high + 1, (len(images),), generator=rng, device=rng.device)
+    return draws.to(images.device)
+
+
+def per_image(draws: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """Give draws (N,) the shape (N, 1, 1, 1) and the dtype of the images they are joined with."""
+    return draws.to(images.dtype).view(-1, 1, 1, 1)

@@ -1,0 +1,29 @@
+"""Where the files of named sets lie on this machine."""
+
+import os
+from pathlib import Path
+
+
+def local_folder(name: str) -> Path | None:
+    """Return `$RUNGWISE_DATA/<name>`, where users keep their own copies; None if it is unset."""
+    root = os.environ.get("RUNGWISE_DATA")
+    return Path(root).expanduser() / name if root else None
+
+
+def cache_folder(name: str) -> Path:
+    """Return the folder that downloads of a named set go to; it need not exist.
+
+    It lies in `$RUNGWISE_HOME`, or else in the platform's user cache.
+    """
+    home = os.environ.get("RUNGWISE_HOME")
+    if home:
+        return Path(home).expanduser() / "data" / name
+    from platformdirs import user_cache_path
+
+    return user_cache_path("rungwise") / "data" / name
+
+
+def places(name: str) -> tuple[Path, ...]:
+    """Return the folders that may hold a named set, in the order in which they are looked at."""
+    local = local_folder(name)
+    return (*((local,) if local else ()), cache_folder(name))

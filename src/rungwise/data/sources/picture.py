@@ -1,0 +1,169 @@
+"""One image file, decoded: the single path from a file to pixels.
+
+The rules: EXIF rotation is applied. Transparent images are composited on black. 16-bit grey
+becomes 8-bit as round(value / 257), so that 65535 becomes 255; 16-bit colour keeps its high byte,
+as Pillow reads it. Palettes are resolved, CMYK and the like become RGB. A file is grey when its
+mode is, or its whole palette. Of an animation or a multi-page file the first image counts.
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rungwise.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+)
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+"""What Pillow may try; formats that start other programs, such as EPS, are not among them."""
+
+LARGEST_PIXELS = 64_000_000
+
+_GREY_MODES = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"))
+
+ImageSize = int | tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """The pixels of one file.
+
+    Args:
+        pixels: uint8, (H, W, 1) for grey or (H, W, 3) for colour.
+        mode: Pillow's name for how the file stores them, such as `RGBA`.
+        size: (height, width) in the file, after rotation and before any resizing.
+    """
+
+    pixels: NDArray[np.uint8]
+    mode: str
+    size: tuple[int, int]
+
+
+def read_picture(
+    path: Path, *, image_size: ImageSize | None = None, channels: int | None = None
+) -> Picture:
+    """Read an image file.
+
+    Args:
+        path: The file; its content decides the format, not its suffix.
+        image_size: Side length, or (height, width), to resize to with Pillow's antialiased
+            bilinear filter, without regard to the aspect ratio; None keeps the size.
+        channels: 1 or 3 converts to grey or colour; None keeps what the file has.
+
+    Raises:
+        ConfigError: `image_size` or `channels` is impossible.
+        DataError: The file is no image, is damaged, or has more than 64 megapixels.
+    """
+    from PIL import Image, ImageOps
+
+    size = height_and_width(image_size)
+    if channels not in (None, 1, 3):
+        raise ConfigError(f"channels is {channels}", expected="1 or 3", fix="pass 1 or 3")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # bombs are refused below; the rest is cosmetic
+            with Image.open(path, formats=FORMATS) as image:
+                _require_moderate(image.width * image.height, path)
+                mode = image.mode
+                plain = _plain(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError as error:
+        raise _too_large("more than 64", path) from error
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's plugins raise every kind of error on damaged files
+        raise _unreadable(path, error) from error
+    original = (plain.height, plain.width)
+    if channels is not None:
+        plain = plain.convert("L" if channels == 1 else "RGB")
+    if size is not None and size != original:
+        plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    pixels = np.array(plain)
+    return Picture(pixels.reshape(*pixels.shape[:2], -1), mode, original)
+
+
+def height_and_width(image_size: ImageSize | None) -> tuple[int, int] | None:
+    """Return (height, width) for a side length or a pair.
+
+    Raises:
+        ConfigError: A side is below 1, or the image would have more than 64 megapixels.
+    """
+    if image_size is None:
+        return None
+    pair = image_size if isinstance(image_size, tuple) else (image_size, image_size)
+    whole = len(pair) == 2 and all(isinstance(side, int) for side in pair)
+    if not whole or min(pair) < 1 or pair[0] * pair[1] > LARGEST_PIXELS:
+        raise ConfigError(
+            f"the image size is {image_size}",
+            expected="a side length in pixels, or height and width, each at least 1",
+            fix="pass for example 32",
+        )
+    return pair
+
+
+def _plain(image: "Image.Image") -> "Image.Image":
+    """Return `image` in mode L or RGB, composited on black where it is transparent."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):
+        return Image.fromarray(_eight_bits(np.asarray(image)))
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers, of unknown range")
+    target = "L" if image.mode in _GREY_MODES or _has_grey_palette(image) else "RGB"
+    if not image.has_transparency_data:
+        return image.convert(target)
+    see_through = image.convert("RGBA")
+    black = Image.new(target, image.size, 0)
+    black.paste(see_through.convert("RGB").convert(target), mask=see_through.getchannel("A"))
+    return black
+
+
+def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    wide = values.astype(np.int64)
+    if wide.min() < 0 or wide.max() > 65535:
+        raise ValueError("its pixels are 32-bit numbers, outside 0..65535")
+    return ((wide + 128) // 257).astype(np.uint8)
+
+
+def _has_grey_palette(image: "Image.Image") -> bool:
+    if image.mode not in ("P", "PA"):
+        return False
+    colours = np.array(image.getpalette("RGB")).reshape(-1, 3)
+    used = np.flatnonzero(image.histogram()[: len(colours)])
+    return bool((colours[used] == colours[used, :1]).all())
+
+
+def _require_moderate(pixels: int, path: Path) -> None:
+    if pixels > LARGEST_PIXELS:
+        raise _too_large(f"{pixels / 1e6:.0f}", path)
+
+
+def _too_large(megapixels: str, path: Path) -> DataError:
+    return DataError(
+        f"{path} has {megapixels} megapixels",
+        expected="at most 64 megapixels; rungwise is for small images",
+        fix="shrink the file, or take it out of the folder",
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        reason = "it is empty" if path.stat().st_size == 0 else "it is not an image"
+    elif isinstance(error, OSError) and error.strerror:
+        reason = error.strerror
+    else:
+        reason = str(error) or type(error).__name__
+    return DataError(
+        f"{path} cannot be read: {reason}",
+        expected="a whole PNG, JPEG, BMP, GIF, WebP, TIFF or PPM file",
+        fix="replace the file, or take it out of the folder",
+    )

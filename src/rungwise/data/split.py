@@ -1,0 +1,59 @@
+"""A validation part that holds every class in proportion."""
+
+import torch
+
+from rungwise.data.images import LabelledImages
+from rungwise.data.subset import ranks_within_class
+from rungwise.errors import ConfigError, DataError
+
+
+def stratified_split(
+    data: LabelledImages, share: float, rng: torch.Generator
+) -> tuple[LabelledImages, LabelledImages]:
+    """Set a share of each class aside.
+
+    The class counts are rounded by largest remainder, so that they add up to the rounded total;
+    equal remainders are decided by `rng`. Of every class at least one image stays for training,
+    so a class with one image has none in the second part. Both parts keep the original order.
+
+    Args:
+        data: The images to split.
+        share: Share of the images in the second part, between 0 and 1.
+        rng: A CPU generator.
+
+    Returns:
+        The larger part for training, and the part set aside.
+
+    Raises:
+        ConfigError: `share` is not between 0 and 1.
+        DataError: One of the parts would be empty.
+    """
+    if not 0 < share < 1:
+        raise ConfigError(
+            f"the validation share is {share}",
+            expected="a number above 0 and below 1",
+            fix="pass a share such as 0.1",
+        )
+    quotas = _quotas(torch.tensor(data.class_counts()), share, rng)
+    if not int(quotas.sum()):
+        raise DataError(
+            f"a share of {share} of {len(data)} images in {data.classes} classes "
+            "leaves no image for validation",
+            expected="at least one image to validate with, and one of each class to train on",
+            fix="add images, or set a larger share aside",
+        )
+    aside = ranks_within_class(data.labels, data.classes, rng) < quotas[data.labels]
+    return data.take((~aside).nonzero().squeeze(1)), data.take(aside.nonzero().squeeze(1))
+
+
+def _quotas(counts: torch.Tensor, share: float, rng: torch.Generator) -> torch.Tensor:
+    """Return how many images of each class are set aside: (K,) int64."""
+    exact = counts.double() * share
+    room = (counts - 1).clamp(min=0)
+    quotas = torch.minimum(exact.floor().long(), room)
+    total = round(int(counts.sum()) * share)
+    ties = torch.randperm(len(counts), generator=rng)
+    by_remainder = ties[torch.argsort(-(exact - quotas)[ties], stable=True)]
+    with_room = by_remainder[(quotas < room)[by_remainder]]
+    quotas[with_room[: max(0, total - int(quotas.sum()))]] += 1
+    return quotas

@@ -1,0 +1,64 @@
+"""The command line: verbs, and errors turned into messages and exit codes."""
+
+import os
+import sys
+
+from cyclopts import App, CycloptsError
+
+from rungwise import __version__
+from rungwise.errors import RungwiseError, UsageError
+from rungwise.interfaces.cli.climb import climb
+from rungwise.interfaces.cli.data import data
+from rungwise.interfaces.cli.doctor import doctor
+from rungwise.interfaces.cli.evaluate import evaluate
+from rungwise.interfaces.cli.listing import list_names
+from rungwise.interfaces.cli.predict import predict
+from rungwise.interfaces.cli.report import report
+from rungwise.interfaces.cli.show import show
+from rungwise.interfaces.cli.train import train
+
+app = App(
+    name="rungwise",
+    help="Train small-image classifiers one measured technique at a time.",
+    version=__version__,
+    result_action="return_none",
+    exit_on_error=False,
+    print_error=False,
+    suppress_keyboard_interrupt=False,
+)
+for verb in (climb, train, evaluate, predict, report, doctor):
+    app.command(verb)
+app.command(data)
+app.command(list_names, name="list")
+app.command(show)
+
+
+def _told(error: CycloptsError) -> UsageError:
+    """Put an error of the parser into our words, with the verb whose help tells more."""
+    call = " ".join(("rungwise", *(error.command_chain or ())))
+    return UsageError(
+        str(error),
+        expected=f"a verb, an argument or an option of `{call}`",
+        fix=f"`{call} --help` shows them",
+    )
+
+
+def main() -> None:
+    """Run the command line and exit: 0 ok, 1 failure, 2 usage, 3 data, 130 or 143 interrupted."""
+    try:
+        app()
+        sys.stdout.flush()
+    except RungwiseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except CycloptsError as error:
+        print(f"error: {_told(error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of a pipe such as `| head` has left: nobody is there to be told, and what is
+        # still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

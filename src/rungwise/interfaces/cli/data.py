@@ -1,0 +1,160 @@
+"""`rungwise data`: list, get, check and show data sets."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cyclopts import App
+
+from rungwise.errors import DataError
+from rungwise.interfaces.cli.options import Output, Switch
+from rungwise.interfaces.cli.printing import print_json, print_table
+
+if TYPE_CHECKING:
+    from rungwise.data import CheckReport
+
+data = App(name="data", help="List, get, check and show data sets.", result_action="return_none")
+
+
+@data.command(name="list")
+def list_sets(*, output: Output = Output()) -> None:
+    """List the named data sets and whether they are on this machine."""
+    from rungwise.data import CATALOG
+    from rungwise.interfaces.cli.doctor import where
+
+    rows = [
+        {
+            "name": name,
+            "description": entry.description,
+            "classes": len(entry.class_names),
+            "shape": list(entry.shape),
+            "images": dict(entry.counts),
+            "where": where(name),
+        }
+        for name, entry in CATALOG.items()
+    ]
+    if output.json:
+        print_json(rows)
+        return
+    print_table(
+        ["name", "images", "shape", "what", "where"],
+        [
+            [
+                name,
+                " + ".join(f"{count:,} {part}" for part, count in entry.counts.items()),
+                "x".join(map(str, entry.shape)),
+                entry.description,
+                where(name),
+            ]
+            for name, entry in CATALOG.items()
+        ],
+        left=5,
+    )
+
+
+@data.command
+def get(name: str, *, offline: Switch = False) -> None:
+    """Download a named data set, unless it is here already; prints its folder.
+
+    Args:
+        name: One of `rungwise data list`.
+        offline: Only look for it.
+    """
+    from rungwise.data import CATALOG
+    from rungwise.data import get as find
+
+    folder = find(name, offline=offline)
+    print(folder if CATALOG[name].origin.downloads() else "inside scikit-learn")
+
+
+@data.command
+def check(
+    data: str,
+    *,
+    image_size: int | None = None,
+    offline: Switch = False,
+    output: Output = Output(),
+) -> None:
+    """Check a data set: counts, shapes, exact duplicates, unreadable files. Exit code 3 on errors.
+
+    Args:
+        data: A named set, a folder or a .npz file.
+        image_size: Check as for a training with this --image-size.
+        offline: Never download.
+    """
+    from rungwise.data import check as examine
+
+    report = examine(data, offline=offline, image_size=image_size)
+    if output.json:
+        print_json(report.to_dict())
+    else:
+        _print(report)
+    if not report.ok:
+        errors = sum(problem.severity == "error" for problem in report.problems)
+        raise DataError(
+            f"{data} has {errors} error{'s' if errors > 1 else ''}",
+            expected="data without errors",
+            fix="mend what is listed above",
+        )
+
+
+def _print(report: "CheckReport") -> None:
+    shape = "x".join(map(str, report.shape)) if report.shape else "mixed or none"
+    print(f"{report.data}: {len(report.class_names)} classes, shape {shape}")
+    if report.counts:
+        parts = list(report.counts)
+        rows = [
+            [name, *(f"{report.counts[part].get(name, 0):,}" for part in parts)]
+            for name in report.class_names
+        ]
+        totals = ["all", *(f"{sum(report.counts[part].values()):,}" for part in parts)]
+        print_table(["class", *parts], [*rows, totals])
+    for problem in report.problems:
+        print(f"{problem.severity}: {problem.problem}")
+        print(f"  expected: {problem.expected}")
+        print(f"  fix: {problem.fix}")
+        for example in problem.examples:
+            print(f"    {example}")
+    if not report.problems:
+        print("no errors, no warnings")
+
+
+@data.command
+def show(
+    data: str,
+    *,
+    part: Literal["train", "test"] = "train",
+    index: int | None = None,
+    image_size: int | None = None,
+    to: Path = Path("picture.png"),
+    offline: Switch = False,
+) -> None:
+    """Draw a contact sheet, or with --index one image as a heat map with its label.
+
+    Args:
+        data: A named set, a folder or a .npz file.
+        part: Which part of it.
+        index: Number of the one image to draw, from 0.
+        image_size: Resize the images of a folder.
+        to: Where to write the picture; .png or .svg.
+        offline: Never download.
+    """
+    from rungwise.data import load
+    from rungwise.report.pictures import contact_sheet, heat_map
+
+    dataset = load(data, offline=offline, image_size=image_size)
+    images = dataset.train if part == "train" else dataset.test
+    if images is None:
+        raise DataError(
+            f"{data} has no {part} part", expected="--part train", fix="leave --part out"
+        )
+    if index is None:
+        print(contact_sheet(images, to).resolve())
+        return
+    if not 0 <= index < len(images):
+        raise DataError(
+            f"{data} has no {part} image {index}",
+            expected=f"a number from 0 to {len(images) - 1}",
+            fix="choose another --index",
+        )
+    label = images.class_names[int(images.labels[index])]
+    print(heat_map(images.images[index], label, to).resolve())

@@ -1,0 +1,210 @@
+"""`rungwise evaluate`: figures of a trained predictor on a data set."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+from cyclopts import Parameter
+
+from rungwise.errors import DataError, UsageError
+from rungwise.interfaces.cli.options import Output, Place, choose_device
+from rungwise.interfaces.cli.printing import percent, print_json, print_table
+
+if TYPE_CHECKING:
+    from rungwise.augment.views import Views
+    from rungwise.data import Dataset, LabelledImages
+    from rungwise.ladder.run import Run
+    from rungwise.prediction.metrics import Evaluation
+    from rungwise.prediction.predictor import Predictor
+
+
+def evaluate(
+    run: Path,
+    data: str | None = None,
+    /,
+    *,
+    with_: Annotated[list[Path] | None, Parameter(name="--with", negative="")] = None,
+    views: str | None = None,
+    part: Literal["test", "validation"] = "test",
+    save: Path | None = None,
+    place: Place = Place(),
+    output: Output = Output(),
+) -> None:
+    """Measure a run, or several as one ensemble, with or without test-time augmentation.
+
+    An evaluation on test images is an opening of the test set and is written to the ledger.
+
+    Args:
+        run: A run's folder, or a predictor's .safetensors file.
+        data: Another data set than the run was trained on.
+        with_: A further run whose predictions are averaged with the first; may be repeated.
+        views: Test-time augmentation: none, mirror, random-copies, or with settings such as
+            '{name: random-copies, copies: 50}'. By default those that a predictor's file was
+            saved with.
+        part: `validation` measures on the images that the run held out.
+        save: Also write the predictor, ensemble and views included, to this .safetensors file.
+    """
+    from rungwise.interfaces.cli.predictors import open_predictor
+    from rungwise.ladder.ledger import record_opening
+    from rungwise.prediction.metrics import evaluate as measure
+    from rungwise.prediction.predictor import combine
+    from rungwise.report.pictures import confusion
+
+    paths = [run, *(with_ or [])]
+    predictor = combine([open_predictor(path, choose_device(place.device)) for path in paths])
+    if views is not None:
+        predictor = predictor.with_views(_parse_views(views))
+    if data is None:
+        images, what, opened = _own_images(paths, part, place)
+    else:
+        images, what, opened = _images_of(data, paths, predictor, part, place)
+    _require_fitting(predictor, images)
+    if opened is not None:
+        root = run.resolve().parents[2] if run.is_dir() else place.out
+        record_opening(root, opened, "evaluate " + " ".join(map(str, paths)))
+    evaluation = measure(predictor.probabilities(images.images), images)
+    if output.json:
+        print_json(evaluation.to_dict())
+    else:
+        _print(evaluation, f"{len(images)} {what}")
+    if save is not None:
+        predictor.save(save)
+    if run.is_dir():
+        confusion(evaluation.confusion, images.class_names, run / "figures" / "confusion.png")
+
+
+class _Chosen(NamedTuple):
+    """Images to measure on, what they are, and the set whose test part is opened by that."""
+
+    images: "LabelledImages"
+    what: str
+    opened: "Dataset | None" = None
+
+
+def _parse_views(text: str) -> "Views | None":
+    from rungwise.augment.views import VIEWS
+    from rungwise.training.parsing import parse_component
+
+    return None if text == "none" else parse_component(VIEWS, text, "--views")
+
+
+def _images_of(
+    data: str, paths: list[Path], predictor: "Predictor", part: str, place: Place
+) -> _Chosen:
+    if part == "validation":
+        raise UsageError(
+            "--part validation has no effect on another data set",
+            expected="the run's own data, whose split is known",
+            fix="leave DATA or --part out",
+        )
+    dataset = _load_as_trained(data, predictor, place)
+    if dataset.test is not None:
+        return _Chosen(dataset.test, "test images", dataset)
+    runs = _runs([path for path in paths if path.is_dir()])
+    if any(run.summary["fingerprint"] == dataset.fingerprint for run in runs):
+        raise DataError(
+            f"{dataset.name} has no test part, and the run was trained on its images",
+            expected="images that the run has not seen",
+            fix="leave DATA out and take --part validation, or name other data",
+        )
+    return _Chosen(dataset.train, "images")
+
+
+def _load_as_trained(data: str, predictor: "Predictor", place: Place) -> "Dataset":
+    """Load a data set; a folder's images are resized if the run's were."""
+    from rungwise.data import CATALOG, load
+    from rungwise.data.spec import parse_spec
+
+    path = parse_spec(data, CATALOG).path
+    resized = predictor.resizes and path is not None and path.is_dir()
+    size = predictor.shape[1:] if resized else None
+    return load(data, offline=place.offline, image_size=size)
+
+
+def _own_images(paths: list[Path], part: str, place: Place) -> _Chosen:
+    from rungwise.data import draw
+    from rungwise.training.seed import Seed
+
+    runs = _runs(paths)
+    dataset = _own_dataset(runs[0], place)
+    if part == "test":
+        if dataset.test is None:
+            raise DataError(
+                f"{dataset.name} has no test part",
+                expected="a data set with test images",
+                fix="evaluate with --part validation, or name another DATA",
+            )
+        return _Chosen(dataset.test, "test images", dataset)
+    draws = {(run.summary["fingerprint"], Seed.parse(run.summary["seed"]).draw) for run in runs}
+    if len(draws) > 1:
+        raise UsageError(
+            "the runs held out different validation images",
+            expected="runs of one draw: one has trained on what another was validated with",
+            fix="train the members with seeds such as 0, 0.1, 0.2, or use --part test",
+        )
+    parts = draw(dataset, runs[0].recipe().validation, Seed.parse(runs[0].summary["seed"]).draw)
+    if parts.validation is None:
+        raise DataError(
+            "the run held out no validation images",
+            expected="a recipe with a validation share above 0",
+            fix="use --part test",
+        )
+    return _Chosen(parts.validation, "validation images")
+
+
+def _runs(paths: list[Path]) -> "list[Run]":
+    from rungwise.ladder.run import open_run
+
+    for path in paths:
+        if path.is_file():
+            raise UsageError(
+                f"{path} does not say what it was trained on",
+                expected="a data set to evaluate on",
+                fix=f"name it: rungwise evaluate {path} DATA",
+            )
+    return [open_run(path) for path in paths]
+
+
+def _own_dataset(run: "Run", place: Place) -> "Dataset":
+    from rungwise.data import load
+
+    dataset = load(run.summary["data"], offline=place.offline, image_size=run.summary["image_size"])
+    if dataset.fingerprint != run.summary["fingerprint"]:
+        raise DataError(
+            f"the data set {dataset.name} is not what the run was trained on",
+            expected=f"content with the fingerprint {run.summary['fingerprint'][:16]}",
+            fix="restore the data, or name the data set to evaluate on explicitly",
+        )
+    return dataset
+
+
+def _require_fitting(predictor: "Predictor", images: "LabelledImages") -> None:
+    if predictor.class_names != images.class_names:
+        raise DataError(
+            f"the data's classes are {', '.join(images.class_names)}",
+            expected=f"the run's: {', '.join(predictor.class_names)}",
+            fix="evaluate on data with the same classes in the same order",
+        )
+    if predictor.shape != images.shape:
+        found, wanted = ("x".join(map(str, shape)) for shape in (images.shape, predictor.shape))
+        raise DataError(
+            f"the data's images are of shape {found}",
+            expected=f"the run's: {wanted} (channels, height, width)",
+            fix="evaluate on images of that shape",
+        )
+
+
+def _print(evaluation: "Evaluation", measured_on: str) -> None:
+    print(f"accuracy            {percent(evaluation.accuracy)}  ({measured_on})")
+    print(f"balanced accuracy   {percent(evaluation.balanced_accuracy)}")
+    print(f"loss                {evaluation.loss:.4f}")
+    print(f"calibration error   {percent(evaluation.calibration_error)}")
+    print()
+    rows = [
+        [c.name, str(c.images), percent(c.precision), percent(c.recall), percent(c.f1)]
+        for c in evaluation.per_class
+    ]
+    print_table(["class", "images", "precision", "recall", "f1"], rows)
+    print()
+    names = [c.name for c in evaluation.per_class]
+    rows = [[name, *map(str, row)] for name, row in zip(names, evaluation.confusion, strict=True)]
+    print_table(["true \\ answer", *names], rows, title="confusion")

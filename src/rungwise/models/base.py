@@ -1,0 +1,42 @@
+"""What a model is: settings that build a network, and what a network returns."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+
+class Output(NamedTuple):
+    """What every network returns.
+
+    Args:
+        logits: (N, K) float; softmax belongs to the loss and to the predictor.
+        reconstruction: (N, C, H, W) float in 0..1, from nets that have an autoencoder, else None.
+    """
+
+    logits: torch.Tensor
+    reconstruction: torch.Tensor | None = None
+
+
+class Model:
+    """A frozen dataclass of an architecture's settings; `build` makes the network.
+
+    The network's `forward` takes images (N, C, H, W) as the recipe's input scaling leaves them and
+    returns an `Output`.
+    """
+
+    reconstructs: bool = False
+    """Whether the networks return a reconstruction."""
+
+    def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
+        """Return a freshly initialised network.
+
+        Args:
+            shape: (C, H, W) of one image.
+            classes: K.
+            rng: The only source of the initial weights.
+
+        Raises:
+            ConfigError: The architecture cannot take images of this shape.
+        """
+        raise NotImplementedError

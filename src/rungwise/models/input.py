@@ -1,0 +1,61 @@
+"""The first step of every net: from pixels in 0..1 to what the architecture is fed."""
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from rungwise.models.base import Output
+
+InputScaling = Literal["unit", "raw", "standardized"]
+
+
+class ScaledNetwork(nn.Module):
+    """A network behind its input scaling, (pixels - mean) / std for each channel.
+
+    The scaling is part of the weights, so training, evaluation and exports share it.
+
+    Args:
+        net: Takes scaled images, returns an `Output`.
+        mean: (C,) float.
+        std: (C,) float, above 0.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, net: nn.Module, mean: torch.Tensor, std: torch.Tensor) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("mean", mean.view(1, -1, 1, 1))
+        self.register_buffer("std", std.view(1, -1, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> Output:
+        """Return the net's output for images (N, C, H, W) in 0..1."""
+        output: Output = self.net((images - self.mean) / self.std)
+        return output
+
+
+def input_statistics(
+    scaling: InputScaling, pixels: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and standard deviation, (C,) float32 each, that a scaling subtracts and divides.
+
+    Args:
+        scaling: `unit` leaves 0..1, `raw` makes 0..255, `standardized` makes each channel of the
+            training images mean 0 and deviation 1.
+        pixels: (N, H, W, C) uint8, the training images.
+    """
+    channels = pixels.shape[-1]
+    if scaling == "raw":
+        return torch.zeros(channels), torch.full((channels,), 1 / 255)
+    if scaling == "unit":
+        return torch.zeros(channels), torch.ones(channels)
+    counts = [
+        torch.bincount(pixels[..., c].flatten(), minlength=256).double() for c in range(channels)
+    ]
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    mean = torch.stack([(count * levels).sum() / count.sum() for count in counts])
+    square = torch.stack([(count * levels**2).sum() / count.sum() for count in counts])
+    std = (square - mean**2).clamp_min(0).sqrt()
+    return mean.float(), torch.where(std > 1e-6, std, torch.ones_like(std)).float()

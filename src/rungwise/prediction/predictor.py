@@ -1,0 +1,202 @@
+"""The predictor: nets, input scaling, class names, test-time views and ensemble in one artefact."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from rungwise import randomness
+from rungwise.augment.views import View, Views
+from rungwise.errors import DataError, RunError, UsageError
+from rungwise.models.base import Output
+from rungwise.models.input import ScaledNetwork, input_statistics
+from rungwise.training import precision
+from rungwise.training.checkpoint import damaged, read_tensors, write_tensors
+from rungwise.training.loop import EVALUATION_BATCH, to_unit
+from rungwise.training.parsing import dump_recipe, parse_recipe
+from rungwise.training.recipe import Recipe
+
+FORMAT = 1
+"""Number of the artefact's format; raised when an older reader could not read it."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Everything between pixels and class probabilities.
+
+    Args:
+        recipe: Says which views are averaged, and which augmentations random copies use.
+        members: The recipe that each net was trained with.
+        nets: The trained nets; their probabilities are averaged.
+        class_names: The K classes.
+        shape: (C, H, W) of the images.
+        resizes: Whether image files of another size are resized, as the training images were.
+        device: Where the nets are.
+    """
+
+    recipe: Recipe
+    members: tuple[Recipe, ...]
+    nets: tuple[nn.Module, ...]
+    class_names: tuple[str, ...]
+    shape: tuple[int, int, int]
+    resizes: bool = False
+    device: torch.device = torch.device("cpu")  # noqa: RUF009 - devices are immutable
+
+    def probabilities(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return class probabilities (N, K) float32 for uint8 images (N, H, W, C).
+
+        Raises:
+            DataError: The images are not of the training's shape.
+        """
+        self._require_shape(pixels)
+        chunks = range(0, len(pixels), EVALUATION_BATCH)
+        with torch.no_grad():
+            results = [
+                self._chunk(pixels[start : start + EVALUATION_BATCH], start) for start in chunks
+            ]
+        return torch.cat(results) if results else torch.zeros(0, len(self.class_names))
+
+    def reconstructions(self, pixels: torch.Tensor) -> torch.Tensor | None:
+        """Return the first net's reconstructions (N, C, H, W) in 0..1, if it makes any."""
+        self._require_shape(pixels)
+        with torch.no_grad():
+            output = self._forward(0, to_unit(pixels.to(self.device)))
+        return None if output.reconstruction is None else output.reconstruction.float().cpu()
+
+    def _chunk(self, pixels: torch.Tensor, start: int) -> torch.Tensor:
+        images = to_unit(pixels.to(self.device))
+        total = torch.zeros(len(pixels), len(self.class_names), device=self.device)
+        for member in range(len(self.nets)):
+            rng = randomness.generator("views", member, start)
+            for view, weight in self._views(images, rng):
+                total += weight * self._forward(member, view).logits.float().softmax(1)
+        return (total / len(self.nets)).cpu()
+
+    def _views(self, images: torch.Tensor, rng: torch.Generator) -> Iterable[View]:
+        if self.recipe.views is None:
+            return [(images, 1.0)]
+        return self.recipe.views.of(images, self.recipe.augment, rng)
+
+    def _forward(self, member: int, images: torch.Tensor) -> Output:
+        with precision.autocast(self.members[member].precision, self.device):
+            output: Output = self.nets[member](images)
+        return output
+
+    def _require_shape(self, pixels: torch.Tensor) -> None:
+        channels, height, width = self.shape
+        if tuple(pixels.shape[1:]) != (height, width, channels) or pixels.dtype != torch.uint8:
+            raise DataError(
+                f"the images are {pixels.dtype} of shape {tuple(pixels.shape)}",
+                expected=f"uint8 of shape (N, {height}, {width}, {channels}), as in training",
+                fix=f"bring them to {width}x{height} pixels and {channels} channels",
+            )
+
+    def with_views(self, views: Views | None) -> "Predictor":
+        """Return the same nets with other test-time views.
+
+        Raises:
+            ConfigError: The views would have no effect with the recipe's augmentations.
+        """
+        return replace(self, recipe=replace(self.recipe, views=views))
+
+    def save(self, path: Path) -> None:
+        """Write the artefact: one safetensors file with its description in the header.
+
+        Raises:
+            StorageError: The disk is full or the place cannot be written.
+        """
+        tensors = {
+            f"{member}.{name}": tensor
+            for member, net in enumerate(self.nets)
+            for name, tensor in net.state_dict().items()
+        }
+        description = {
+            "format": FORMAT,
+            "recipe": dump_recipe(self.recipe),
+            "members": [dump_recipe(recipe) for recipe in self.members],
+            "class_names": self.class_names,
+            "shape": self.shape,
+            "resizes": self.resizes,
+        }
+        write_tensors(path, tensors, description)
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device | None = None) -> "Predictor":
+        """Read an artefact.
+
+        Raises:
+            RunError: The file is missing, damaged or of a newer format.
+        """
+        device = device or torch.device("cpu")
+        tensors, description = read_tensors(path)
+        if "format" not in description:
+            raise damaged(path, "it is no trained predictor")
+        if description["format"] != FORMAT:
+            raise RunError(
+                f"{path} is an artefact of format {description['format']}",
+                expected=f"format {FORMAT}",
+                fix="install the version of rungwise that wrote it",
+            )
+        try:
+            members = tuple(parse_recipe(plain, str(path)) for plain in description["members"])
+            shape = tuple(description["shape"])
+            class_names = tuple(description["class_names"])
+            nets = tuple(
+                _rebuild(recipe, shape, len(class_names), _of_member(tensors, index)).to(device)
+                for index, recipe in enumerate(members)
+            )
+            recipe = parse_recipe(description["recipe"], str(path))
+            resizes = bool(description["resizes"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise damaged(path, str(error).splitlines()[0]) from None
+        if not nets:
+            raise damaged(path, "it holds no nets")
+        return cls(recipe, members, nets, class_names, shape, resizes, device)
+
+
+def combine(predictors: Sequence[Predictor], recipe: Recipe | None = None) -> Predictor:
+    """Return one predictor that averages the nets of several.
+
+    Args:
+        predictors: At least one; all for the same classes and image shape.
+        recipe: Gives views and augmentations; without it, the first predictor's recipe does.
+
+    Raises:
+        UsageError: The predictors do not belong together.
+    """
+    first = predictors[0]
+    for other in predictors[1:]:
+        if (other.class_names, other.shape) != (first.class_names, first.shape):
+            raise UsageError(
+                "the runs are for different classes or image shapes",
+                expected=f"{len(first.class_names)} classes, images of {first.shape} in all runs",
+                fix="combine runs that were trained on the same data",
+            )
+    return replace(
+        first,
+        recipe=recipe or first.recipe,
+        members=tuple(member for predictor in predictors for member in predictor.members),
+        nets=tuple(net for predictor in predictors for net in predictor.nets),
+    )
+
+
+def _of_member(tensors: dict[str, torch.Tensor], index: int) -> dict[str, torch.Tensor]:
+    prefix = f"{index}."
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _rebuild(
+    recipe: Recipe, shape: tuple[int, int, int], classes: int, weights: dict[str, torch.Tensor]
+) -> nn.Module:
+    blank = torch.zeros(1, *shape[1:], shape[0], dtype=torch.uint8)
+    net = recipe.model.build(shape, classes, randomness.generator("blank"))
+    network = ScaledNetwork(net, *input_statistics("unit", blank))
+    network.load_state_dict(weights)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval()

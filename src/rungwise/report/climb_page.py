@@ -1,0 +1,276 @@
+"""The page of a climb: everything that it found, in one file that needs nothing else."""
+
+import base64
+import contextlib
+import json
+import shlex
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rungwise.data import Dataset, load
+from rungwise.errors import RungwiseError
+from rungwise.ladder.climb import REPORT_NAME
+from rungwise.report.canvas import DPI
+from rungwise.report.climb_figures import (
+    Picture,
+    Section,
+    Sources,
+    confusion_matrix,
+    draw_climb_figures,
+)
+from rungwise.report.numbers import counted, operations, percent, points, seconds, spread
+from rungwise.report.records import Records, read_records
+from rungwise.report.summary import summarize_climb, warnings_of
+from rungwise.report.tables import (
+    Table,
+    calibration_table,
+    confusion_table,
+    mistake_table,
+    seed_table,
+    verdict_rows,
+    verdict_table,
+)
+from rungwise.storage import write_text
+from rungwise.training.parsing import recipe_text
+
+CSS_DPI = 96
+MOST_CLASS_NAMES = 30
+PROTOCOLS = {
+    "sealed": "sealed: gains are measured on validation images held out of the training set; the "
+    "test set was opened once, at the end",
+    "article": "the article's own",
+}
+TABLES = {
+    "verdicts": "the verdict table, with every digit",
+    "seeds": "each rung with each seed",
+    "confusion": "the top rung's confusion matrix",
+    "calibration": "the bins of its reliability diagram",
+    "mistakes": "all its mistakes, the surest first",
+}
+
+
+def write_climb_report(folder: Path, dataset: Dataset | None = None) -> Path:
+    """Draw a climb's pictures, tables and page from its records, and return the page's path.
+
+    Args:
+        folder: The climb's folder.
+        dataset: Its data set, if it is loaded already. Otherwise it is loaded by its name from
+            this machine; what needs it is left as it is where it is gone or has changed.
+
+    Raises:
+        RunError: The folder is no climb's, or its records are damaged.
+        StorageError: The folder cannot be written.
+    """
+    records = read_records(folder)
+    sources = _sources(records, dataset)
+    sections = draw_climb_figures(sources)
+    tables = _write_tables(sources)
+    path = folder / REPORT_NAME
+    write_text(path, _render(records, sources, sections, tables))
+    return path
+
+
+def _sources(records: Records, dataset: Dataset | None) -> Sources:
+    wanted, name = records.dataset["fingerprint"], records.climb["data"]
+    if dataset is None:
+        try:
+            dataset = load(name, offline=True, image_size=_image_size(records))
+        except RungwiseError:
+            return Sources(records, None, f"the data set {name} is not on this machine")
+    if dataset.fingerprint != wanted:
+        return Sources(records, None, f"the data set {name} is not what the climb measured")
+    return Sources(records, dataset)
+
+
+def _image_size(records: Records) -> tuple[int, int] | None:
+    size = records.dataset["image_size"]
+    return (int(size[0]), int(size[1])) if size else None
+
+
+def _write_tables(sources: Sources) -> list[Table]:
+    records = sources.records
+    tables = [
+        verdict_table(records),
+        seed_table(records),
+        confusion_table(confusion_matrix(records), records.class_names),
+    ]
+    with contextlib.suppress(RungwiseError):  # As with the pictures: what is on the disk stays.
+        tables += [calibration_table(sources.bins), mistake_table(sources.wrong)]
+    for table in tables:
+        table.write(records.folder / "tables")
+    return tables
+
+
+def _render(
+    records: Records, sources: Sources, sections: list[Section], tables: list[Table]
+) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("rungwise.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("climb.html").render(
+        title=records.circumstances["title"],
+        facts=_facts(records),
+        protocol=records.climb["protocol"],
+        warnings=warnings_of(records) + ([_capital(sources.lacking)] if sources.lacking else []),
+        summary=summarize_climb(records),
+        rows=[_shown(row, records) for row in verdict_rows(records)],
+        referenced=any(rung["reference"] is not None for rung in records.rungs),
+        chosen_on=records.chosen_on,
+        sections=[_embedded(section) for section in sections],
+        data=_data_facts(records),
+        splits=_splits(records),
+        environment=_environment(records),
+        commands=_commands(records),
+        recipes=_recipes(records),
+        tables=[(table.name, TABLES[table.name]) for table in tables],
+    )
+
+
+def _capital(sentence: str) -> str:
+    told = "what needs its images is left as it was drawn before, or left out."
+    return f"{sentence[:1].upper()}{sentence[1:]}: {told}"
+
+
+def _facts(records: Records) -> list[tuple[str, str]]:
+    protocol = records.climb["protocol"]
+    return [
+        ("Data", records.climb["data"]),
+        ("Seeds", ", ".join(map(str, records.seeds))),
+        ("Protocol", PROTOCOLS.get(protocol, protocol)),
+        ("Measured", records.circumstances["time"].replace("T", " ").replace("+00:00", " UTC")),
+    ]
+
+
+def _shown(row: dict[str, Any], records: Records) -> dict[str, str]:
+    """Return the cells of a row as the page writes them."""
+    rung = records.rung(row["rung"])
+    return {
+        "rung": row["rung"],
+        "change": row["change"],
+        "control": "control" if row["control"] else "",
+        "base": row["base"] or "",
+        "validation": "= test" if records.chosen_on_test else spread(rung["val_accuracy"]),
+        "test": spread(rung["test_accuracy"]),
+        "reference": percent(row["reference"]) if row["reference"] is not None else "",
+        "verdict": row["verdict"] or "",
+        "seconds": seconds(row["seconds"]),
+        "flops": operations(row["flops"]),
+        **_shown_gain(row, one_seed=len(records.seeds) == 1),
+    }
+
+
+def _shown_gain(row: dict[str, Any], *, one_seed: bool) -> dict[str, str]:
+    if row["gain"] is None:
+        empty = ("gain", "interval", "seed_part", "image_part", "further", "extra_s", "extra_flops")
+        return dict.fromkeys(empty, "")
+    further = row["further_seeds"]
+    if row["verdict"] != "unclear" or one_seed:
+        told = ""
+    else:
+        told = f"{further} more" if further else "no number would do"
+    low, high = row["gain_low"], row["gain_high"]
+    return {
+        "gain": points(row["gain"]),
+        "interval": f"{points(low)} to {points(high)}" if low is not None else "",
+        "seed_part": _deviation(row["seed_deviation"]),
+        "image_part": _deviation(row["image_deviation"]),
+        "further": told,
+        "extra_s": _extra(row["seconds_per_point"], seconds),
+        "extra_flops": _extra(row["flops_per_point"], operations),
+    }
+
+
+def _deviation(value: float | None) -> str:
+    return f"± {100 * value:.2f}" if value is not None else "–"
+
+
+def _extra(value: float | None, written: Any) -> str:
+    if value is None:
+        return ""
+    return str(written(value)) if value > 0 else "none"
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """A picture as the page holds it."""
+
+    picture: Picture
+    source: str
+    width: int
+
+
+def _embedded(section: Section) -> dict[str, Any]:
+    shown = [
+        _Embedded(picture, *_png(picture.path)) for picture in section.pictures if picture.path
+    ]
+    return {"title": section.title, "note": section.note, "pictures": shown}
+
+
+def _png(path: Path) -> tuple[str, int]:
+    """Return a picture as a data URI, with its width in CSS pixels."""
+    content = path.read_bytes()
+    (width,) = struct.unpack(">I", content[16:20])
+    source = "data:image/png;base64," + base64.b64encode(content).decode()
+    return source, round(width * CSS_DPI / DPI)
+
+
+def _data_facts(records: Records) -> list[tuple[str, str]]:
+    data, names = records.dataset, records.class_names
+    channels, height, width = data["shape"]
+    more = f", … ({len(names)} in all)" if len(names) > MOST_CLASS_NAMES else ""
+    drawn = data["per_class"]
+    subset = f"; each seed draws {drawn} training images of each class" if drawn else ""
+    return [
+        ("Name", records.climb["data"]),
+        ("Images", f"{data['train_images']} to train on, {data['test_images']} to test on{subset}"),
+        ("Of size", f"{width}×{height} pixels, {counted(channels, 'channel')}"),
+        ("Classes", ", ".join(names[:MOST_CLASS_NAMES]) + more),
+        ("Fingerprint", data["fingerprint"]),
+    ]
+
+
+def _splits(records: Records) -> list[tuple[str, str, str]]:
+    """Return what identifies the images that each seed was measured on, each split once."""
+    found = {
+        (str(line["seed"]), part, line[part]["fingerprint"]): None
+        for line in records.lines
+        for part in ("validation", "test")
+        if line[part]
+    }
+    return sorted(found, key=lambda one: (one[1] == "test", int(one[0])))
+
+
+def _environment(records: Records) -> list[tuple[str, str]]:
+    """Return what the runs were trained with and on; where they differ, all values."""
+    values: dict[str, dict[str, None]] = {}
+    folders = (folder for line in records.lines for folder in records.run_folders(line))
+    for folder in dict.fromkeys(folders):
+        try:
+            facts = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        for name, value in facts.items():
+            if value is not None:
+                values.setdefault(name, {})[str(value)] = None
+    return [(name, "; ".join(different)) for name, different in values.items()]
+
+
+def _commands(records: Records) -> list[tuple[str, str]]:
+    own = records.circumstances["command"]
+    again = shlex.join(["rungwise", "report", str(records.folder.resolve())])
+    return [
+        *([("Climb again; what is trained is found", own)] if own else []),
+        ("Draw this page again from the records", again),
+    ]
+
+
+def _recipes(records: Records) -> list[tuple[str, str]]:
+    return [(rung["name"], recipe_text(records.recipe(rung["name"]))) for rung in records.rungs]

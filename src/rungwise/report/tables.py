@@ -1,0 +1,137 @@
+"""The tables of a climb: plain rows, written as CSV with every digit of the records."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rungwise.report.mistakes import Mistake
+from rungwise.report.records import Records
+from rungwise.report.reliability import Bin
+from rungwise.storage import write_text
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header; None is an empty cell."""
+
+    name: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def write(self, folder: Path) -> Path:
+        """Write `NAME.csv` into the folder.
+
+        Raises:
+            StorageError: The folder cannot be written.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.header)
+        writer.writerows(self.rows)
+        path = folder / f"{self.name}.csv"
+        write_text(path, text.getvalue())
+        return path
+
+
+def verdict_rows(records: Records) -> list[dict[str, Any]]:
+    """Return a row for each rung: accuracies and gains as shares of 1, with what they cost.
+
+    The last two say what a percentage point costs in training, where the gain is positive; they
+    are below 0 where the rung is cheaper than the one it is compared with.
+    """
+    return [_verdict_row(records, rung) for rung in records.rungs]
+
+
+def _verdict_row(records: Records, rung: dict[str, Any]) -> dict[str, Any]:
+    details = rung["gain_details"] or {}
+    low, high = rung["interval"] or (None, None)
+    return {
+        "rung": rung["name"],
+        "change": rung["change"],
+        "control": rung["control"],
+        "base": rung["base"],
+        "val_accuracy": _of(rung["val_accuracy"], "mean"),
+        "val_std": _of(rung["val_accuracy"], "std"),
+        "test_accuracy": _of(rung["test_accuracy"], "mean"),
+        "test_std": _of(rung["test_accuracy"], "std"),
+        "reference": rung["reference"],
+        "gain": rung["gain"],
+        "gain_low": low,
+        "gain_high": high,
+        "seed_deviation": details.get("seed_deviation"),
+        "image_deviation": details.get("image_deviation"),
+        "p_value": details.get("p_value"),
+        "verdict": rung["verdict"],
+        "further_seeds": details.get("further_seeds"),
+        "seconds": rung["seconds"],
+        "flops": rung["flops"],
+        "seconds_per_point": _per_point(records, rung, "seconds"),
+        "flops_per_point": _per_point(records, rung, "flops"),
+    }
+
+
+def _of(accuracy: dict[str, Any] | None, figure: str) -> Any:
+    return accuracy[figure] if accuracy else None
+
+
+def _per_point(records: Records, rung: dict[str, Any], cost: str) -> float | None:
+    if rung["base"] is None or rung["gain"] <= 0:
+        return None
+    extra = rung[cost] - records.rung(rung["base"])[cost]
+    return float(extra / (100 * rung["gain"]))
+
+
+def verdict_table(records: Records) -> Table:
+    """Return the rungs' figures as a table."""
+    rows = verdict_rows(records)
+    return Table("verdicts", tuple(rows[0]), tuple(tuple(row.values()) for row in rows))
+
+
+def seed_table(records: Records) -> Table:
+    """Return what each rung reached with each seed, and what its gain was."""
+    header = ("rung", "seed", "val_accuracy", "test_accuracy", "gain", "split", "runs")
+    rows = [
+        (
+            rung["name"],
+            seed,
+            _value(rung["val_accuracy"], place),
+            _value(rung["test_accuracy"], place),
+            _value(rung["gain_details"], place),
+            (line["validation"] or {}).get("fingerprint"),
+            " ".join("/".join(Path(run).parts[-3:]) for run in line["runs"]),
+        )
+        for rung in records.rungs
+        for place, (seed, line) in enumerate(
+            zip(records.seeds, records.of(rung["name"]), strict=True)
+        )
+    ]
+    return Table("seeds", header, tuple(rows))
+
+
+def _value(figures: dict[str, Any] | None, place: int) -> Any:
+    return figures["values"][place] if figures else None
+
+
+def confusion_table(matrix: Sequence[Sequence[int]], class_names: Sequence[str]) -> Table:
+    """Return a confusion matrix: true classes downwards, answers to the right."""
+    rows = ((name, *row) for name, row in zip(class_names, matrix, strict=True))
+    return Table("confusion", ("true class", *class_names), tuple(rows))
+
+
+def calibration_table(bins: Sequence[Bin]) -> Table:
+    """Return the bins of the reliability diagram."""
+    header = ("low", "high", "images", "confidence", "accuracy")
+    return Table("calibration", header, tuple(tuple(asdict(one).values()) for one in bins))
+
+
+def mistake_table(wrong: Sequence[Mistake]) -> Table:
+    """Return every wrong answer, the surest first."""
+    header = ("seed", "position", "true_class", "answer", "probability")
+    rows = (
+        (one.seed, one.position, one.truth, one.answer, one.probability)
+        for one in sorted(wrong, key=lambda one: -one.probability)
+    )
+    return Table("mistakes", header, tuple(rows))

@@ -1,0 +1,142 @@
+"""The waterfall: what each rung adds to the one that it is compared with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rungwise.report.canvas import new_figure, save
+from rungwise.report.numbers import points
+from rungwise.report.records import Records
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = {"keep": "#3a9d5d", "drop": "#cf5148", "unclear": "#a9b1ba", "": "#7aa6d6"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One bar; accuracies in 0..1.
+
+    Args:
+        name: The rung.
+        end: Its mean accuracy.
+        start: The base's; None for a rung that is compared with none.
+        base: Index of the base's step.
+        interval: Ends of the gain's 95% interval, counted from `start`.
+        control: Whether the rung is a control.
+        verdict: What the gain says; empty without a base.
+    """
+
+    name: str
+    end: float
+    start: float | None = None
+    base: int | None = None
+    interval: tuple[float, float] | None = None
+    control: bool = False
+    verdict: str = ""
+
+
+def steps(records: Records) -> list[Step]:
+    """Return the bars, on the images that gains are measured on."""
+    key = "val_accuracy" if records.chosen_on == "validation" else "test_accuracy"
+    names = [rung["name"] for rung in records.rungs]
+    return [_step(rung, key, records, names) for rung in records.rungs]
+
+
+def _step(rung: dict[str, Any], key: str, records: Records, names: Sequence[str]) -> Step:
+    end, control = rung[key]["mean"], rung["control"]
+    if rung["base"] is None:
+        return Step(rung["name"], end, control=control)
+    start = records.rung(rung["base"])[key]["mean"]
+    interval = rung["interval"]
+    return Step(
+        rung["name"],
+        end,
+        start,
+        names.index(rung["base"]),
+        (start + interval[0], start + interval[1]) if interval else None,
+        control,
+        rung["verdict"] or "",
+    )
+
+
+def waterfall(bars: Sequence[Step], xlabel: str, path: Path) -> Path:
+    """Draw the bars from top to bottom, each from its base's accuracy to its own.
+
+    Args:
+        bars: At least one.
+        xlabel: What the accuracies are of.
+        path: Ends in .png or .svg.
+    """
+    figure = new_figure(7.2, 1.5 + 0.42 * len(bars))
+    axes = figure.subplots()
+    left, right = _limits(bars)
+    for row, bar in enumerate(bars):
+        _draw_bar(axes, bar, row, left)
+    axes.set_yticks(range(len(bars)), [bar.name for bar in bars], parse_math=False)
+    axes.set(xlim=(left, right), ylim=(len(bars) - 0.4, -0.6), xlabel=f"{xlabel}, %")
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(
+        handles=_legend(bars), loc="outside lower center", ncols=5, frameon=False, fontsize=9
+    )
+    return save(figure, path)
+
+
+def _limits(bars: Sequence[Step]) -> tuple[float, float]:
+    ends = [100 * value for bar in bars for value in (bar.end, *(bar.interval or ()))]
+    starts = [100 * bar.start for bar in bars if bar.start is not None]
+    low, high = min(ends + starts), max(ends + starts)
+    margin = 0.08 * (high - low) or 1.0
+    return low - 2 * margin, high + margin
+
+
+def _draw_bar(axes: "Axes", bar: Step, row: int, left: float) -> None:
+    start = left if bar.start is None else 100 * bar.start
+    end = 100 * bar.end
+    style: dict[str, Any] = {"hatch": "////"} if bar.control else {}
+    axes.barh(
+        row,
+        end - start,
+        left=start,
+        height=0.56,
+        color=COLOURS[bar.verdict],
+        edgecolor="#333333",
+        linewidth=0.8,
+        **style,
+    )
+    if bar.base is not None:
+        axes.plot([start, start], [bar.base, row], color="#555555", linewidth=0.8, zorder=0.5)
+    if bar.interval:
+        low, high = (100 * value for value in bar.interval)
+        axes.errorbar(
+            end,
+            row,
+            xerr=[[max(0.0, end - low)], [max(0.0, high - end)]],
+            color="black",
+            linewidth=1.1,
+            capsize=3,
+        )
+    gain = f"{end:.2f}%" if bar.start is None else points(bar.end - bar.start)
+    axes.text(1.02, row, gain, transform=axes.get_yaxis_transform(), va="center", fontsize=9)
+
+
+def _legend(bars: Sequence[Step]) -> list[Any]:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    edge: dict[str, Any] = {"edgecolor": "#333333", "linewidth": 0.8}
+    there = {bar.verdict for bar in bars}
+    handles: list[Any] = [
+        Patch(facecolor=colour, label=verdict or "start", **edge)
+        for verdict, colour in COLOURS.items()
+        if verdict in there
+    ]
+    if any(bar.control for bar in bars):
+        handles.append(Patch(facecolor="white", hatch="////", label="control", **edge))
+    if any(bar.interval for bar in bars):
+        handles.append(Line2D([], [], color="black", label="95% interval of the gain"))
+    return handles

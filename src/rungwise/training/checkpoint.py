@@ -1,0 +1,161 @@
+"""A training's whole state in one safetensors file, written atomically, with no pickle."""
+
+import dataclasses
+import json
+import os
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from rungwise.errors import DamagedError, RunError
+from rungwise.storage import replacing
+from rungwise.techniques import EpochRecord, Weights
+from rungwise.training.loop import Training
+from rungwise.training.parsing import dump_training
+
+CHECKSUM = "crc32"
+
+
+def save(training: Training, path: Path) -> None:
+    """Write all that `restore` needs to go on bit for bit.
+
+    Raises:
+        StorageError: The disk is full or the place cannot be written.
+    """
+    tensors = {f"net.{name}": tensor for name, tensor in training.net.state_dict().items()}
+    for group in ("average", "best"):
+        weights: Weights | None = getattr(training, group)
+        tensors |= {f"{group}.{name}": tensor for name, tensor in (weights or {}).items()}
+    for index, slots in training.optimizer.state_dict()["state"].items():
+        for name, tensor in slots.items():
+            if tensor is not None:
+                tensors[f"optimizer.{index}.{name}"] = tensor
+    tensors["sums"] = training.sums
+    write_tensors(
+        path,
+        tensors,
+        {
+            "training": _identity(training),
+            "epoch": training.epoch,
+            "step": training.step,
+            "best_epoch": training.best_epoch,
+            "seconds": training.seconds,
+            "history": [dataclasses.asdict(record) for record in training.history],
+        },
+    )
+
+
+def restore(training: Training, path: Path) -> None:
+    """Put a fresh training of the same recipe, data and seed into the saved state.
+
+    Raises:
+        RunError: The file is damaged, or of another recipe, seed or number of images.
+    """
+    tensors, state = read_tensors(path)
+    identity = _identity(training)
+    if state.get("training", identity) != identity:
+        raise RunError(
+            f"{path} is the state of another training",
+            expected="the state of this recipe, seed and number of images",
+            fix=f"remove the run's folder {path.parent} and train it again",
+        )
+    groups: dict[str, Weights] = {"net": {}, "average": {}, "best": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        group, _, rest = name.partition(".")
+        groups.setdefault(group, {})[rest] = tensor.to(training.device)
+    try:
+        training.net.load_state_dict(groups["net"])
+        training.sums = tensors["sums"].to(training.device)
+        training.history = [EpochRecord(**record) for record in state["history"]]
+        training.epoch, training.step = state["epoch"], state["step"]
+        training.seconds, training.best_epoch = state["seconds"], state["best_epoch"]
+        _restore_optimizer(training.optimizer, groups["optimizer"])
+    except (RuntimeError, KeyError, TypeError, ValueError, IndexError) as error:
+        raise damaged(path, str(error).splitlines()[0]) from None
+    training.average = groups["average"] or None
+    training.best = groups["best"] or None
+
+
+def _identity(training: Training) -> dict[str, Any]:
+    """Tell, in JSON's plain values, which trainings may go on from a state."""
+    recipe = dump_training(training.recipe)
+    return {"recipe": recipe, "seed": str(training.seed), "images": len(training.images)}
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Weights) -> None:
+    parameters = optimizer.param_groups[0]["params"]
+    slots: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, _, slot = name.partition(".")
+        parameter = parameters[int(index)]
+        if tensor.shape == parameter.shape:
+            # Fused optimizers walk the memory: the slots must be laid out as the parameter is.
+            tensor = torch.empty_like(parameter).copy_(tensor)
+        slots.setdefault(int(index), {})[slot] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+
+
+def write_tensors(path: Path, tensors: Weights, metadata: dict[str, Any]) -> None:
+    """Write tensors and JSON metadata as one safetensors file, whole or not at all.
+
+    The memory layout (channels-last) is not kept: the file holds plain row-major tensors.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps({**metadata, CHECKSUM: _checksum(plain, metadata)})
+    with replacing(path) as temporary:
+        try:
+            save_file(plain, temporary, {"rungwise": text})
+        except SafetensorError as error:
+            raise _as_os_error(error) from error
+
+
+def _as_os_error(error: SafetensorError) -> OSError:
+    """Recover the system's error number, which safetensors only prints."""
+    match = re.search(r"os error (\d+)|code: (\d+)", str(error))
+    number = int(match[1] or match[2]) if match else 0
+    return OSError(number, os.strerror(number) if number else str(error))
+
+
+def _checksum(tensors: Weights, metadata: dict[str, Any]) -> int:
+    """Return a sum over the metadata and each tensor that tells altered bytes."""
+    total = zlib.crc32(json.dumps(metadata).encode())
+    for name, tensor in sorted(tensors.items()):
+        total = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), total)
+        total = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, total)
+    return total
+
+
+def read_tensors(path: Path) -> tuple[Weights, dict[str, Any]]:
+    """Read what `write_tensors` wrote.
+
+    Raises:
+        RunError: The file is missing, cut off, altered or not ours.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get("rungwise", "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise damaged(path, str(error).splitlines()[0]) from None
+    if not isinstance(metadata, dict):
+        raise damaged(path, "it was not written by rungwise")
+    if metadata.pop(CHECKSUM, None) not in (None, _checksum(tensors, metadata)):
+        raise damaged(path, "its content was altered")
+    return tensors, metadata
+
+
+def damaged(path: Path, why: str) -> DamagedError:
+    """Return the error for a file of a run that cannot be used."""
+    of_a_run = (path.parent / "recipe.yaml").exists()
+    return DamagedError(
+        f"{path} is damaged: {why}",
+        expected="a file as rungwise wrote it",
+        fix=f"remove the run's folder {path.parent} and train it again, or restore the file"
+        if of_a_run
+        else "restore the file from a copy",
+    )

@@ -1,0 +1,288 @@
+"""The training loop: a generator that yields after each step and tells when an epoch is done.
+
+    build net, optimizer
+    for each epoch:
+        shuffle by (seed, epoch)
+        for each batch:
+            gather uint8 images -> float in 0..1 -> augment -> techniques change the batch
+            forward -> cross-entropy -> techniques change the loss -> backward -> step
+            techniques average the weights
+        validate; record the epoch; keep its weights if the recipe's rule says so
+        end early if a technique says so
+
+Whoever wants to print, save or stop does so in an ordinary `for` over `Training.steps()`: between
+any two steps the training is whole, and `checkpoint.save` keeps all that is needed to go on, bit
+for bit.
+"""
+
+import contextlib
+import copy
+import math
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from rungwise import randomness
+from rungwise.data.images import LabelledImages
+from rungwise.errors import RunError
+from rungwise.models.base import Output
+from rungwise.models.input import ScaledNetwork, input_statistics
+from rungwise.techniques import Batch, EpochRecord, Weights
+from rungwise.training import precision
+from rungwise.training.memory import keep_freed_memory
+from rungwise.training.recipe import Recipe
+from rungwise.training.seed import Seed
+
+ENGINE_VERSION = 2
+"""Raised whenever a change makes the same recipe and seed give other weights."""
+
+EVALUATION_BATCH = 1000
+
+
+class Progress(NamedTuple):
+    """Where a training stands after a step; `record` is there when the step ended an epoch."""
+
+    epoch: int
+    step: int
+    steps: int
+    record: EpochRecord | None
+
+
+def build_network(recipe: Recipe, train: LabelledImages, seed: Seed) -> ScaledNetwork:
+    """Return the recipe's freshly initialised net behind its input scaling."""
+    rng = randomness.generator(str(seed), "weights")
+    net = recipe.model.build(train.shape, train.classes, rng)
+    return ScaledNetwork(net, *input_statistics(recipe.input, train.images))
+
+
+def to_unit(pixels: torch.Tensor) -> torch.Tensor:
+    """Turn uint8 images (N, H, W, C) into float32 (N, C, H, W) in 0..1, channels-last."""
+    return pixels.permute(0, 3, 1, 2).float().div_(255)
+
+
+class Training:
+    """One training of one recipe on given images with one seed.
+
+    Args:
+        recipe: With `precision` resolved to a format.
+        train: The images to learn from.
+        validation: The images to measure each epoch with, if there are any.
+        seed: Keys all randomness.
+        device: Where the work is done; images are moved there once.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        train: LabelledImages,
+        validation: LabelledImages | None,
+        seed: Seed,
+        device: torch.device,
+    ) -> None:
+        keep_freed_memory()
+        for augmentation in recipe.augment:
+            train = augmentation.enlarge(train)
+        self.recipe, self.seed, self.device = recipe, seed, device
+        self.images, self.labels = train.images.to(device), train.labels.to(device)
+        self.validation = validation
+        self.classes = train.classes
+        net = build_network(recipe, train, seed).to(device)
+        self.net: nn.Module = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = recipe.optimizer.make(self.net.parameters())
+        self.average: Weights | None = None
+        self.best: Weights | None = None
+        self.best_epoch = 0
+        self.epoch, self.step = 1, 0
+        self.sums = torch.zeros(2, dtype=torch.float64, device=device)
+        self.seconds = 0.0
+        self.history: list[EpochRecord] = []
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of batches in an epoch; the last one may be smaller, or larger by one image.
+
+        A single image left over joins the batch before it: batch normalisation has no statistics
+        of one image.
+        """
+        count, left_over = divmod(len(self.images), self.recipe.batch_size)
+        return max(1, count + (left_over > 1))
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done or a technique has ended the training."""
+        return len(self.history) == self.recipe.epochs or self._stopped_early()
+
+    def steps(self) -> Iterator[Progress]:
+        """Train on from the present state, yielding after each step, until the training ends."""
+        while not self.finished:
+            yield from self._epoch()
+
+    def _epoch(self) -> Iterator[Progress]:
+        order = torch.randperm(len(self.images), generator=self._rng("order", self.epoch))
+        order = order.to(self.device)
+        started = time.perf_counter() - self.seconds
+        self.net.train()
+        while self.step < self.steps_per_epoch:
+            self._train_on(self._batch_of(order))
+            self.step += 1
+            self.seconds = time.perf_counter() - started
+            if self.step < self.steps_per_epoch:
+                yield Progress(self.epoch, self.step, self.steps_per_epoch, None)
+        record = self._end_epoch(started)
+        yield Progress(record.epoch, self.steps_per_epoch, self.steps_per_epoch, record)
+
+    def _batch_of(self, order: torch.Tensor) -> torch.Tensor:
+        first = self.step * self.recipe.batch_size
+        is_last = self.step == self.steps_per_epoch - 1
+        return order[first:] if is_last else order[first : first + self.recipe.batch_size]
+
+    def _train_on(self, indices: torch.Tensor) -> None:
+        rng = self._rng("step", self.epoch, self.step)
+        batch = self._changed_batch(indices, rng)
+        self._set_learning_rate()
+        with seeded_globally(rng, self.device):
+            output = self._forward(self.net, batch.images)
+        class_loss = F.cross_entropy(output.logits.float(), batch.targets)
+        loss = self._objective(class_loss, output, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        correct = output.logits.argmax(1) == batch.targets.argmax(1)
+        self.sums += torch.stack([loss.detach().double() * len(indices), correct.sum().double()])
+        for technique in self.recipe.techniques:
+            self.average = technique.average(
+                self.average, self.net.state_dict(), self._steps_done()
+            )
+
+    def _changed_batch(self, indices: torch.Tensor, rng: torch.Generator) -> Batch:
+        images = to_unit(self.images[indices])
+        for augmentation in self.recipe.augment:
+            images = augmentation.change_images(images, rng)
+        batch = Batch(images, F.one_hot(self.labels[indices], self.classes).float())
+        for technique in self.recipe.techniques:
+            batch = technique.change_batch(batch, rng)
+        return batch
+
+    def _forward(self, net: nn.Module, images: torch.Tensor) -> Output:
+        with precision.autocast(self.recipe.precision, self.device):
+            output: Output = net(images)
+        return output
+
+    def _objective(self, loss: torch.Tensor, output: Output, batch: Batch) -> torch.Tensor:
+        for technique in self.recipe.techniques:
+            loss = technique.change_loss(loss, output, batch)
+        return loss
+
+    def _learning_rate(self) -> float:
+        progress = (self._steps_done() - 1) / (self.recipe.epochs * self.steps_per_epoch)
+        return self.recipe.optimizer.lr * self.recipe.schedule.factor(progress)
+
+    def _set_learning_rate(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+
+    def _steps_done(self) -> int:
+        """Count the steps up to and including the one that is being taken."""
+        return (self.epoch - 1) * self.steps_per_epoch + self.step + 1
+
+    def _end_epoch(self, started: float) -> EpochRecord:
+        loss, correct = (self.sums / len(self.images)).tolist()
+        self._require_finite(loss)
+        val_loss, val_acc = self._validate()
+        record = EpochRecord(
+            epoch=self.epoch,
+            train_loss=loss,
+            train_acc=correct,
+            val_loss=val_loss,
+            val_acc=val_acc,
+            lr=self.optimizer.param_groups[0]["lr"],
+            seconds=time.perf_counter() - started,
+        )
+        self.history.append(record)
+        if self.recipe.keep != "last" and self._is_best():
+            self.best = {name: tensor.clone() for name, tensor in self._current().items()}
+            self.best_epoch = self.epoch
+        self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
+        self.sums.zero_()
+        return record
+
+    def _require_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise RunError(
+                f"the training loss is {loss} in epoch {self.epoch}: the training has diverged",
+                expected="a finite loss",
+                fix=f"lower optimizer.lr (it is {self.recipe.optimizer.lr:g}) or add a warm-up",
+            )
+
+    def _validate(self) -> tuple[float | None, float | None]:
+        if self.validation is None:
+            return None, None
+        # Not `trained_network`, which may give the weights of an earlier epoch.
+        net = self.net if self.average is None else self._network_with(self.average)
+        net.eval()
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        with torch.no_grad():
+            for start in range(0, len(self.validation), EVALUATION_BATCH):
+                chunk = slice(start, start + EVALUATION_BATCH)
+                sums += self._measure(
+                    net, self.validation.images[chunk], self.validation.labels[chunk]
+                )
+        loss, correct = (sums / len(self.validation)).tolist()
+        return loss, correct
+
+    def _measure(self, net: nn.Module, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        labels = labels.to(self.device)
+        targets = F.one_hot(labels, self.classes).float()
+        batch = Batch(to_unit(pixels.to(self.device)), targets)
+        output = self._forward(net, batch.images)
+        class_loss = F.cross_entropy(output.logits.float(), targets)
+        loss = self._objective(class_loss, output, batch)
+        correct = (output.logits.argmax(1) == labels).sum()
+        return torch.stack([loss.double() * len(labels), correct.double()])
+
+    def _is_best(self) -> bool:
+        *before, last = [self._score(record) for record in self.history]
+        return last > max(before, default=-math.inf)
+
+    def _score(self, record: EpochRecord) -> float:
+        by_loss = self.recipe.keep == "best-val-loss"
+        value = record.val_loss if by_loss else record.val_acc
+        if value is None or math.isnan(value):
+            return -math.inf
+        return -value if by_loss else value
+
+    def kept_record(self) -> EpochRecord:
+        """Return the record of the epoch whose weights `trained_network` gives."""
+        return self.history[self.best_epoch - 1 if self.best_epoch else -1]
+
+    def _stopped_early(self) -> bool:
+        return any(technique.stops(self.history) for technique in self.recipe.techniques)
+
+    def _current(self) -> Weights:
+        weights: Weights = self.average if self.average is not None else self.net.state_dict()
+        return weights
+
+    def trained_network(self) -> nn.Module:
+        """Return a copy of the net with the weights that the recipe's `keep` and averaging name."""
+        return self._network_with(self._current() if self.best is None else self.best)
+
+    def _network_with(self, weights: Weights) -> nn.Module:
+        net = copy.deepcopy(self.net)
+        net.load_state_dict(weights)
+        return net.eval()
+
+    def _rng(self, purpose: str, *position: int) -> torch.Generator:
+        return randomness.generator(str(self.seed), purpose, *position)
+
+
+@contextlib.contextmanager
+def seeded_globally(rng: torch.Generator, device: torch.device) -> Iterator[None]:
+    """Key torch's own generators (dropout draws from them) by `rng`, and restore them after."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=rng, device=rng.device)))
+        yield

@@ -1,0 +1,336 @@
+"""Recipes from and to YAML, parsed strictly: every mistake is told at once, with its place.
+
+A component (model, augmentation, technique, optimizer ...) is written as `{name: NAME, ...}` or,
+with its defaults, as the bare NAME.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import yaml
+
+from rungwise.errors import ConfigError, UnknownNameError, UsageError, nearest
+from rungwise.training.recipe import Recipe
+
+Problems = list[str]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it: `1e-3` is a number, and a key that stands twice is a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        merge = "tag:yaml.org,2002:merge"
+        keys = [self.construct_object(key, True) for key, _ in node.value if key.tag != merge]
+        twice = {str(key) for key in keys if keys.count(key) > 1}
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {', '.join(sorted(twice))} stands twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts a text that `_Loader` would take for a number, such as the name `1e5`, in quotes."""
+
+
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+        list("-+.0123456789"),
+    )
+
+
+def read_yaml(text: str, place: str) -> Any:
+    """Return the plain value of a YAML text.
+
+    Raises:
+        ConfigError: The text is not YAML; names the line.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    # A ValueError comes of a date or number that there is not, such as 2024-13-45.
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(
+            f"{place} is not valid YAML: {' '.join(str(error).split())}",
+            expected="keys and values, indented with spaces",
+            fix="mend the line that is named",
+        ) from None
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe file.
+
+    Raises:
+        ConfigError: The file is missing or has mistakes; all of them are told.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"cannot read the recipe {path}: {error}",
+            expected="a YAML file in UTF-8",
+            fix="check the path; `rungwise list recipes` shows the named ones",
+        ) from None
+    return parse_recipe(read_yaml(text, str(path)), str(path))
+
+
+def parse_recipe(value: Any, place: str = "recipe") -> Recipe:
+    """Make a recipe of plain values, as YAML holds them.
+
+    Raises:
+        ConfigError: Anything is unknown, of a wrong type or out of range. All mistakes are told at
+            once, each with its place and, for a name, the nearest right one.
+    """
+    problems: Problems = []
+    recipe: Recipe = _parse_dataclass(Recipe, value, "", problems)
+    if problems:
+        count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        raise ConfigError(
+            f"{count} in {place}:\n" + "\n".join(f"  - {problem}" for problem in problems),
+            expected="what `rungwise show recipe NAME` prints for any named recipe",
+            fix="mend each place that is named",
+        )
+    return recipe
+
+
+def parse_component(registry: Mapping[str, type], text: str, place: str) -> Any:
+    """Make one component of a YAML text such as `mirror` or `{name: mirror, pixels: 1}`.
+
+    Raises:
+        ConfigError: The text is not YAML, or the component has mistakes.
+    """
+    problems: Problems = []
+    component = _parse_component(registry, read_yaml(text, place), place, problems)
+    if problems:
+        raise ConfigError(
+            "; ".join(problems),
+            expected=f"one of {', '.join(sorted(registry))}, or {{name: ..., setting: ...}}",
+            fix="mend what is named",
+        )
+    return component
+
+
+def dump_recipe(recipe: Recipe) -> dict[str, Any]:
+    """Return the fully resolved recipe as plain values that `parse_recipe` reads back."""
+    return _dump_fields(recipe)
+
+
+def dump_training(recipe: Recipe) -> dict[str, Any]:
+    """Return the part of the recipe that determines the trained weights, as plain values."""
+    plain = dump_recipe(recipe)
+    return {key: plain[key] for key in plain if key not in ("name", "views", "ensemble")}
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """Return the fully resolved recipe as YAML."""
+    plain = dump_recipe(recipe)
+    return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """Return the recipe with settings such as `optimizer.lr=0.01` applied.
+
+    A list's element is addressed by its name or its number: `augment.cutout.size=8`. Values are
+    YAML, so `augment=[flip, {name: cutout, size: 8}]` replaces a whole list.
+
+    Raises:
+        ConfigError: A setting is no `place=value`, names no place, or has a wrong value.
+    """
+    plain, title = dump_recipe(recipe), "the recipe with --set " + " ".join(settings)
+    for setting in settings:
+        place, equals, value = setting.partition("=")
+        if not equals or not place:
+            raise ConfigError(
+                f"--set {setting} has no value",
+                expected="a place and a value, such as optimizer.lr=0.01",
+                fix="write --set PLACE=VALUE",
+            )
+        try:
+            _set(plain, place.split("."), read_yaml(value, f"--set {setting}"))
+        except UnknownNameError:
+            parse_recipe(plain, title)  # A mistake before may be the cause; it is told first.
+            raise
+        plain = _resolved(plain)
+    return parse_recipe(plain, title)
+
+
+def _resolved(plain: dict[str, Any]) -> dict[str, Any]:
+    """Write out the defaults of components named since, so that further settings find them."""
+    try:
+        return dump_recipe(parse_recipe(plain))
+    except UsageError:
+        return plain
+
+
+def _set(plain: dict[str, Any], parts: list[str], value: Any) -> None:
+    target: Any = plain
+    for depth in range(len(parts) - 1):
+        target = target[_key(target, parts[: depth + 1])]
+    target[_key(target, parts)] = value
+
+
+def _key(target: Any, parts: list[str]) -> Any:
+    *parents, part = parts
+    if isinstance(target, list):
+        names = [element.get("name") if isinstance(element, dict) else None for element in target]
+        if part in names:
+            return names.index(part)
+        if part.isdecimal() and int(part) < len(target):
+            return int(part)
+        known = [name for name in names if name]
+    elif isinstance(target, dict):
+        if part in target:
+            return part
+        known = list(target)
+    else:
+        known = []
+    raise UnknownNameError(
+        "setting",
+        ".".join(parts),
+        [".".join([*parents, name]) for name in known],
+        fix=f"{part!r} is not there; `rungwise show recipe` prints all",
+    )
+
+
+def _dump_fields(value: Any) -> dict[str, Any]:
+    return {
+        item.name: _dump(getattr(value, item.name), item.metadata.get("registry"))
+        for item in dataclasses.fields(value)
+    }
+
+
+def _dump(value: Any, registry: Mapping[str, type] | None) -> Any:
+    if isinstance(value, tuple):
+        return [_dump(element, registry) for element in value]
+    if registry is not None and value is not None:
+        return {"name": name_in(registry, value), **_dump_fields(value)}
+    if dataclasses.is_dataclass(value):
+        return _dump_fields(value)
+    return value
+
+
+def name_in(registry: Mapping[str, type], component: Any) -> str:
+    """Return the name under which a component's class stands in its registry."""
+    return next(name for name, member in registry.items() if member is type(component))
+
+
+def _parse_dataclass(cls: type, value: Any, place: str, problems: Problems) -> Any:
+    if not isinstance(value, Mapping):
+        problems.append(f"{place or 'the whole'}: expected keys and values, got {value!r}")
+        return None
+    fields = {item.name: item for item in dataclasses.fields(cls)}
+    types = get_type_hints(cls)
+    before = len(problems)
+    for key in value:
+        if key not in fields:
+            near = nearest(str(key), fields)
+            hint = f"did you mean {near!r}?" if near else f"known here: {', '.join(fields)}"
+            problems.append(f"{_join(place, key)}: unknown key; {hint}")
+    for name, item in fields.items():
+        if _required(item) and name not in value:
+            problems.append(f"{_join(place, name)}: is missing")
+    settings = {
+        name: _parse_field(fields[name], types[name], value[name], _join(place, name), problems)
+        for name in value
+        if name in fields
+    }
+    if len(problems) > before:
+        return None
+    try:
+        return cls(**settings)
+    except UsageError as error:
+        problems.append(f"{place + ': ' if place else ''}{_one_line(error)}")
+        return None
+
+
+def _parse_field(
+    item: dataclasses.Field[Any], kind: Any, value: Any, place: str, problems: Problems
+) -> Any:
+    registry = item.metadata.get("registry")
+    if value is None and type(None) in get_args(kind):
+        return None
+    element_kind = _element_kind(kind)
+    if registry is None and not dataclasses.is_dataclass(element_kind):
+        return _parse_plain(kind, value, place, problems)
+    if element_kind is None:
+        return _parse_component(registry or {}, value, place, problems)
+    if not isinstance(value, list):
+        problems.append(f"{place}: expected a list, got {value!r}")
+        return None
+    return tuple(
+        _parse_component(registry, element, f"{place}[{index}]", problems)
+        if registry
+        else _parse_dataclass(element_kind, element, f"{place}[{index}]", problems)
+        for index, element in enumerate(value)
+    )
+
+
+def _element_kind(kind: Any) -> Any:
+    """Return X of `tuple[X, ...]` or `tuple[X, ...] | None`, else None."""
+    for part in (kind, *get_args(kind)):
+        if get_origin(part) is tuple:
+            return get_args(part)[0]
+    return None
+
+
+def _parse_component(
+    registry: Mapping[str, type], value: Any, place: str, problems: Problems
+) -> Any:
+    settings = {"name": value} if isinstance(value, str) else value
+    if not isinstance(settings, Mapping) or not isinstance(settings.get("name"), str):
+        problems.append(f"{place}: expected {{name: ...}} or a name, got {value!r}")
+        return None
+    name = settings["name"]
+    if name not in registry:
+        near = nearest(name, registry)
+        hint = f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(registry))}"
+        problems.append(f"{place}: unknown name {name!r}; {hint}")
+        return None
+    rest = {key: setting for key, setting in settings.items() if key != "name"}
+    return _parse_dataclass(registry[name], rest, place, problems)
+
+
+def _parse_plain(kind: Any, value: Any, place: str, problems: Problems) -> Any:
+    """Check a plain value strictly: 1 is a float, but '1' and true are not."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        # Through JSON, because strict mode takes a JSON list for a tuple but not a Python list.
+        text = json.dumps(value, allow_nan=False)
+        return TypeAdapter(kind).validate_json(text, strict=True)
+    except (ValidationError, TypeError, ValueError):
+        problems.append(f"{place}: expected {_words(kind)}, got {value!r}")
+        return None
+
+
+def _words(kind: Any) -> str:
+    """Name a type as a user would."""
+    plain = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    if kind in plain:
+        return plain[kind]
+    if kind is type(None):
+        return "nothing"
+    arguments = [argument for argument in get_args(kind) if argument is not Ellipsis]
+    if get_origin(kind) is tuple:
+        return f"a list, each {' and '.join(dict.fromkeys(_words(a) for a in arguments))}"
+    if arguments and all(isinstance(argument, str) for argument in arguments):
+        return "one of " + ", ".join(map(repr, arguments))
+    return " or ".join(_words(argument) for argument in arguments)
+
+
+def _required(item: dataclasses.Field[Any]) -> bool:
+    return item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+
+
+def _join(place: str, key: Any) -> str:
+    return f"{place}.{key}" if place else str(key)
+
+
+def _one_line(error: UsageError) -> str:
+    parts = [error.problem, error.expected and f"expected {error.expected}", error.fix]
+    return "; ".join(part for part in parts if part)

@@ -1,0 +1,140 @@
+"""The recipe: the complete description of how a classifier is trained and predicts."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from rungwise.augment import AUGMENTATIONS, Augmentation
+from rungwise.augment.views import VIEWS, Views
+from rungwise.errors import ConfigError
+from rungwise.models import MODELS, Model
+from rungwise.models.input import InputScaling
+from rungwise.techniques import TECHNIQUES, Technique
+from rungwise.training.optimizer import OPTIMIZERS, Adam, Optimizer
+from rungwise.training.schedule import SCHEDULES, Constant, Schedule
+
+Precision = Literal["auto", "float32", "bfloat16"]
+Keep = Literal["last", "best-val-loss", "best-val-acc"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Members:
+    """A group of an ensemble's members, trained alike but for their seeds.
+
+    Raises:
+        ConfigError: `count` is below 1.
+    """
+
+    count: int
+    """Number of nets."""
+    augment: tuple[Augmentation, ...] | None = field(
+        default=None, metadata={"registry": AUGMENTATIONS}
+    )
+    """Augmentations that replace the recipe's for these members."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigError(
+                f"an ensemble's group has {self.count} members",
+                expected="1 or more",
+                fix="set count, or drop the group",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a classifier is trained and predicts.
+
+    Everything but `name`, `views` and `ensemble` determines the trained weights; those three say
+    how trained nets are named and used.
+
+    Raises:
+        ConfigError: A setting is out of its range, or would have no effect.
+    """
+
+    name: str = "recipe"
+    """Letters, digits, '.', '_' and '-'; part of the run's folder."""
+    model: Model = field(metadata={"registry": MODELS})
+    """Architecture."""
+    input: InputScaling = "unit"
+    """Scale of the pixels that enter the net: 0..1, 0..255, or mean 0 and deviation 1."""
+    validation: float | Literal["test"] = 0.1
+    """Share of the training images that is held out; `test`: the test images, as articles do."""
+    augment: tuple[Augmentation, ...] = field(default=(), metadata={"registry": AUGMENTATIONS})
+    """Changes to the training images, in order."""
+    techniques: tuple[Technique, ...] = field(default=(), metadata={"registry": TECHNIQUES})
+    """Changes to targets, loss, weights and length of the training, in order."""
+    optimizer: Optimizer = field(default=Adam(), metadata={"registry": OPTIMIZERS})
+    schedule: Schedule = field(default=Constant(), metadata={"registry": SCHEDULES})
+    epochs: int = 10
+    batch_size: int = 128
+    """Images in a step."""
+    keep: Keep = "last"
+    """Which epoch's weights the run ends with."""
+    precision: Precision = "auto"
+    """Number format of the products; `auto`: bfloat16 where the processor is fast at it."""
+    views: Views | None = field(default=None, metadata={"registry": VIEWS})
+    """Test-time augmentation."""
+    ensemble: tuple[Members, ...] = ()
+    """Groups of nets whose predictions are averaged; none: one net."""
+
+    def __post_init__(self) -> None:
+        _require_name(self.name)
+        for setting, kind in (("input", InputScaling), ("precision", Precision), ("keep", Keep)):
+            _require_choice(setting, getattr(self, setting), get_args(kind))
+        _require_counts(self)
+        validated = self.validation != 0
+        for technique in self.techniques:
+            technique.check(self.model, validated)
+        if self.views is not None:
+            self.views.check(self.augment)
+        if self.keep != "last" and not validated:
+            raise ConfigError(
+                f"keep is {self.keep!r}, but no validation images are held out",
+                expected="a validation share above 0",
+                fix="set validation: 0.1 or keep: last",
+            )
+
+    def member_recipes(self) -> tuple["Recipe", ...]:
+        """Return the recipe that each net is trained with: one, or one for each member."""
+        single = replace(self, views=None, ensemble=())
+        if not self.ensemble:
+            return (single,)
+        return tuple(
+            single if group.augment is None else replace(single, augment=group.augment)
+            for group in self.ensemble
+            for _ in range(group.count)
+        )
+
+
+def _require_name(name: str) -> None:
+    if not name or name.startswith(".") or not all(c.isalnum() or c in "._-" for c in name):
+        raise ConfigError(
+            f"the recipe's name is {name!r}",
+            expected="letters, digits, '.', '_' and '-', not starting with a dot",
+            fix="choose a name such as cnn-padding",
+        )
+
+
+def _require_choice(setting: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(
+            f"{setting} is {value!r}",
+            expected=f"one of {', '.join(choices)}",
+            fix=f"choose one, for example {setting}: {choices[0]}",
+        )
+
+
+def _require_counts(recipe: Recipe) -> None:
+    if recipe.epochs < 1 or recipe.batch_size < 1:
+        raise ConfigError(
+            f"epochs is {recipe.epochs} and batch_size {recipe.batch_size}",
+            expected="1 or more of each",
+            fix="use for example epochs: 10, batch_size: 128",
+        )
+    share: Any = 0 if recipe.validation == "test" else recipe.validation
+    if isinstance(share, str) or not 0 <= share < 1:
+        raise ConfigError(
+            f"validation is {recipe.validation!r}",
+            expected="a share from 0 to below 1, or test",
+            fix="use for example 0.1, not a percentage",
+        )

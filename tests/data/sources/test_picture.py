@@ -1,0 +1,185 @@
+"""Tests of the path from one image file to pixels."""
+
+import struct
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rungwise.data.sources.picture import read_picture
+from rungwise.errors import ConfigError, DataError
+
+WritePng = Callable[..., Path]
+
+
+def png_claiming(path: Path, width: int, height: int) -> Path:
+    """Write a PNG whose header claims a size that its tiny body does not have."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+    return path
+
+
+def test_grey_has_one_channel(tmp_path: Path, write_png: WritePng) -> None:
+    pixels = read_picture(write_png(tmp_path / "a.png", 7, (2, 3))).pixels
+    assert pixels.shape == (2, 3, 1)
+    assert pixels.dtype == np.uint8
+    assert (pixels == 7).all()
+
+
+def test_colour_has_three_channels(tmp_path: Path, write_png: WritePng) -> None:
+    pixels = read_picture(write_png(tmp_path / "a.png", (1, 2, 3))).pixels
+    assert pixels.shape == (4, 4, 3)
+    assert pixels[0, 0].tolist() == [1, 2, 3]
+
+
+def test_sixteen_bits_become_eight_by_rounding(tmp_path: Path) -> None:
+    values = np.array([[0, 128, 129, 32768, 65535]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    # 128 / 257 = 0.498 → 0; 129 / 257 = 0.502 → 1; 32768 / 257 = 127.502 → 128
+    assert read_picture(tmp_path / "deep.png").pixels.ravel().tolist() == [0, 0, 1, 128, 255]
+
+
+def test_transparent_pixels_lie_on_black(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[[200, 100, 50, 255], [200, 100, 50, 0]]], np.uint8)).save(
+        tmp_path / "a.png"
+    )
+    assert read_picture(tmp_path / "a.png").pixels.tolist() == [[[200, 100, 50], [0, 0, 0]]]
+
+
+def test_grey_with_alpha_stays_grey(tmp_path: Path) -> None:
+    Image.new("LA", (2, 2), (80, 255)).save(tmp_path / "a.png")
+    pixels = read_picture(tmp_path / "a.png").pixels
+    assert pixels.shape == (2, 2, 1)
+    assert (pixels == 80).all()
+
+
+@pytest.mark.parametrize(("colour", "channels"), [((90, 90, 90), 1), ((90, 0, 0), 3)])
+def test_palette_is_grey_only_if_its_used_colours_are(
+    tmp_path: Path, colour: tuple[int, int, int], channels: int
+) -> None:
+    image = Image.new("P", (2, 2), 1)
+    image.putpalette([0, 255, 0, *colour])  # index 0, green, is not used
+    image.save(tmp_path / "a.png")
+    pixels = read_picture(tmp_path / "a.png").pixels
+    assert pixels.shape == (2, 2, channels)
+    assert pixels[0, 0].tolist() == list(colour)[:channels]
+
+
+def test_transparent_palette_lies_on_black(tmp_path: Path) -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putpixel((1, 0), 1)
+    image.save(tmp_path / "a.png", transparency=b"\0\xff")
+    assert read_picture(tmp_path / "a.png").pixels.tolist() == [[[0, 0, 0], [0, 0, 255]]]
+
+
+def test_one_bit_images_are_black_and_white(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[True, False]])).save(tmp_path / "a.png")
+    assert read_picture(tmp_path / "a.png").pixels.ravel().tolist() == [255, 0]
+
+
+def test_exif_rotation_is_applied(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it a quarter turn clockwise
+    image = Image.fromarray(np.array([[10, 20, 30]], np.uint8))
+    image.save(tmp_path / "a.png", exif=exif)
+    picture = read_picture(tmp_path / "a.png")
+    assert picture.size == (3, 1)
+    assert picture.pixels.ravel().tolist() == [10, 20, 30]
+
+
+def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
+    Image.new("CMYK", (2, 2), (0, 0, 0, 0)).save(tmp_path / "a.jpg")
+    assert (read_picture(tmp_path / "a.jpg").pixels == 255).all()
+
+
+def test_resizing_averages_what_it_shrinks(tmp_path: Path) -> None:
+    checks = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
+    Image.fromarray(checks).save(tmp_path / "a.png")
+    pixels = read_picture(tmp_path / "a.png", image_size=(4, 8)).pixels
+    assert pixels.shape == (4, 8, 1)
+    assert abs(pixels.astype(int) - 128).max() < 20  # without antialiasing: 0 or 255
+
+
+def test_channels_convert(tmp_path: Path, write_png: WritePng) -> None:
+    path = write_png(tmp_path / "a.png", (30, 30, 30))
+    assert read_picture(path, channels=1).pixels.tolist()[0][0] == [30]
+    path = write_png(tmp_path / "b.png", 30)
+    assert read_picture(path, channels=3).pixels.tolist()[0][0] == [30, 30, 30]
+
+
+@pytest.mark.parametrize("side", [8001, 10_000, 20_000])  # Pillow: silent, a warning, an error
+def test_too_many_pixels_are_refused_by_the_header(tmp_path: Path, side: int) -> None:
+    path = png_claiming(tmp_path / "bomb.png", side, side)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DataError, match=r"bomb\.png has .*megapixels") as caught:
+            read_picture(path)
+    assert "64 megapixels" in str(caught.value)
+    assert caught.value.fix
+
+
+def test_a_cut_off_file_is_named(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)
+    path = tmp_path / "cut.png"
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:400])
+    with pytest.raises(DataError, match=r"cut\.png cannot be read"):
+        read_picture(path)
+
+
+def test_text_and_nothing_are_not_images(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(DataError, match="not an image"):
+        read_picture(tmp_path / "text.png")
+    with pytest.raises(DataError, match="it is empty"):
+        read_picture(tmp_path / "empty.png")
+    with pytest.raises(DataError, match="No such file"):
+        read_picture(tmp_path / "none.png")
+
+
+def test_numbers_of_unknown_range_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.ones((2, 2), np.float32)).save(tmp_path / "float.tif")
+    Image.fromarray(np.full((2, 2), 70_000, np.int32)).save(tmp_path / "wide.tif")
+    with pytest.raises(DataError, match="floating-point"):
+        read_picture(tmp_path / "float.tif")
+    with pytest.raises(DataError, match="32-bit"):
+        read_picture(tmp_path / "wide.tif")
+
+
+def test_every_byte_flip_gives_pixels_or_our_error(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    for suffix in ("png", "jpg", "gif", "bmp", "tif", "webp", "ppm"):
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(noise).save(path)
+        whole = path.read_bytes()
+        for position in rng.integers(0, len(whole), 40).tolist():
+            broken = bytearray(whole)
+            broken[position] ^= int(rng.integers(1, 256))
+            path.write_bytes(broken)
+            try:
+                assert read_picture(path).pixels.dtype == np.uint8
+            except DataError as error:
+                assert str(path) in error.problem
+
+
+@pytest.mark.parametrize("size", [0, -1, (4,), (4, 0), 2.5, "32", 100_000])
+def test_an_impossible_size_is_a_config_error(
+    tmp_path: Path, write_png: WritePng, size: object
+) -> None:
+    path = write_png(tmp_path / "a.png")
+    with pytest.raises(ConfigError, match="image size"):
+        read_picture(path, image_size=size)  # type: ignore[arg-type]

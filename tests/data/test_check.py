@@ -1,0 +1,141 @@
+"""Tests of the check."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rungwise.data.check import CheckReport, check, check_dataset
+from rungwise.data.images import Dataset, LabelledImages
+from rungwise.errors import UnknownNameError
+
+WritePng = Callable[..., Path]
+
+
+def kinds(report: CheckReport) -> dict[str, str]:
+    return {problem.kind: problem.severity for problem in report.problems}
+
+
+def grey(values: list[int], labels: list[int]) -> LabelledImages:
+    images = torch.tensor(values, dtype=torch.uint8).reshape(-1, 1, 1, 1).expand(-1, 2, 2, 1)
+    return LabelledImages(images, torch.tensor(labels), ("a", "b"))
+
+
+def test_a_named_set_is_counted() -> None:
+    report = check("digits")
+    assert report.ok
+    assert report.shape == (1, 8, 8)
+    assert sum(report.counts["train"].values()) == 1438
+    assert list(report.counts) == ["train", "test"]
+
+
+def test_copies_are_found_within_across_and_in_conflict() -> None:
+    train = grey([1, 2, 1, 3, 1, 2], [0, 0, 0, 1, 0, 0])
+    test = grey([3, 4], [0, 1])
+    report = check_dataset(Dataset("some", train, test))
+    found = {d.where: (d.groups, d.images, d.examples) for d in report.duplicates}
+    assert found == {
+        "train": (
+            2,
+            5,
+            (("train[0]", "train[2]", "train[4]"), ("train[1]", "train[5]")),
+        ),
+        "across": (1, 2, (("train[3]", "test[0]"),)),
+        "conflicting": (1, 2, (("train[3]", "test[0]"),)),
+    }
+    assert report.ok
+    assert set(kinds(report).values()) == {"warning"}
+
+
+def test_seventy_thousand_images_take_seconds() -> None:
+    images = torch.zeros(70_000, 8, 8, 1, dtype=torch.uint8)
+    data = LabelledImages(images, torch.zeros(70_000, dtype=torch.int64), ("a",))
+    (copies,) = check_dataset(Dataset("some", data)).duplicates
+    assert (copies.groups, copies.images, len(copies.examples[0])) == (1, 70_000, 5)
+
+
+def test_a_sound_folder_has_no_problem(photos: Path) -> None:
+    report = check(str(photos))
+    assert report.ok
+    assert report.problems == ()
+    assert report.counts == {"train": {"cat": 3, "dog": 2}, "test": {"cat": 1, "dog": 1}}
+
+
+def test_all_problems_of_a_folder_are_in_one_report(photos: Path, write_png: WritePng) -> None:
+    for i in range(9):
+        (photos / "train" / "cat" / f"bad{i}.png").write_text("no image")
+    (photos / "train" / "eel").mkdir()
+    write_png(photos / "train" / "dog" / "large.png", (1, 2, 3), (9, 9))
+    report = check(str(photos))
+    assert not report.ok
+    assert kinds(report) == {
+        "unreadable": "error",
+        "mixed_sizes": "error",
+        "empty_class": "warning",  # the last of that kind: test has no eel either
+        "mixed_modes": "warning",
+    }
+    assert report.shape is None
+    assert report.counts["train"] == {"cat": 3, "dog": 3, "eel": 0}
+    unreadable = report.problems[0]
+    assert unreadable.count == len(unreadable.examples) == 9  # all of them, for the reader to mend
+
+
+def test_unreadable_files_do_not_hide_copies(photos: Path, write_png: WritePng) -> None:
+    (photos / "train" / "cat" / "bad.png").write_text("no image")
+    write_png(photos / "train" / "dog" / "copy.png", 100)  # the same as test/cat/x.png
+    report = check(str(photos))
+    assert [d.examples for d in report.duplicates if d.where == "conflicting"] == [
+        (("train/dog/copy.png", "test/cat/x.png"),)
+    ]
+    assert [p.severity for p in report.problems] == ["error", "warning", "warning"]
+
+
+def test_a_class_of_which_nothing_can_be_read_is_an_error(photos: Path) -> None:
+    for path in (photos / "train" / "dog").iterdir():
+        path.write_text("no image")
+    assert kinds(check(str(photos))) == {"unreadable": "error", "empty_class": "error"}
+
+
+def test_a_folder_of_which_nothing_can_be_read_makes_a_report(photos: Path) -> None:
+    for path in photos.rglob("*.png"):
+        path.write_text("no image")
+    report = check(str(photos))
+    assert report.shape is None
+    assert kinds(report) == {"unreadable": "error"}
+
+
+def test_a_subset_that_is_too_large_is_an_error(photos: Path) -> None:
+    assert check(f"{photos}@2").ok
+    assert kinds(check(f"{photos}@3")) == {"subset": "error"}
+
+
+@pytest.mark.parametrize("kind", ["empty", "absent", "npz", "offline"])
+def test_data_that_cannot_be_loaded_make_a_report(tmp_path: Path, kind: str) -> None:
+    spec = str(tmp_path / "absent")
+    if kind == "empty":
+        spec = str(tmp_path)
+    if kind == "npz":
+        spec = str(tmp_path / "x.npz")
+        np.savez(spec, images=np.zeros((1, 2, 2)))
+    if kind == "offline":
+        spec = "mnist"
+    report = check(spec, offline=True)
+    assert kinds(report) == {"unusable": "error"}
+    assert report.problems[0].expected and report.problems[0].fix
+
+
+def test_an_unknown_name_is_no_report() -> None:
+    with pytest.raises(UnknownNameError):
+        check("minst")
+
+
+def test_a_report_can_be_written_as_json(photos: Path, write_png: WritePng) -> None:
+    write_png(photos / "train" / "dog" / "copy.png", 100)
+    written = json.loads(json.dumps(check(str(photos)).to_dict()))
+    assert written["ok"] is True
+    assert written["shape"] == [1, 4, 4]
+    assert written["duplicates"][0]["where"] == "across"
+    assert written["problems"][0]["kind"] == "duplicates_across"

@@ -1,0 +1,363 @@
+"""What the verbs print: results on stdout, everything else on stderr, JSON as designed."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rungwise.data import load
+from rungwise.errors import RungwiseError
+from rungwise.ladder.run import open_run
+from rungwise.prediction.metrics import evaluate
+
+EVALUATION = {
+    *("accuracy", "balanced_accuracy", "loss", "calibration_error", "per_class", "confusion"),
+}
+TINY = ("train", "digits", "--recipe", "tiny.yaml")
+CLIMB = ("climb", "digits", "--rungs", "dense", "cnn", "--seeds", "2", "--epochs", "1")
+EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]")
+
+
+@pytest.fixture(autouse=True)
+def folder(here: Path) -> Path:
+    return here
+
+
+# --- train
+
+
+def test_train_prints_the_run_and_leaves_the_test_set_sealed(rungwise: Any) -> None:
+    result = rungwise(*TINY, "--json")
+
+    assert result.code == 0
+    assert result.json.keys() == {
+        *("run", "val_accuracy", "test_accuracy", "epochs", "seconds", "flops"),
+    }
+    assert result.json["test_accuracy"] is None
+    assert result.json["epochs"] == 2
+    run = open_run(Path(result.json["run"]))
+    assert run.summary["val_accuracy"] == result.json["val_accuracy"]
+    assert (run.path / "figures" / "curves.png").is_file()
+    assert not Path("runs/ledger.jsonl").exists()
+
+
+def test_a_finished_run_is_found_and_nothing_is_trained(rungwise: Any) -> None:
+    first = rungwise(*TINY, "--json")
+    again = rungwise(*TINY, "--json")
+
+    assert again.out == first.out  # the seconds too
+    assert "epoch" in first.err
+    assert again.err == ""
+
+
+def test_the_log_goes_to_stderr_and_quiet_silences_it(rungwise: Any) -> None:
+    loud = rungwise(*TINY)
+    quiet = rungwise(*TINY, "--seed", "1", "--quiet")
+
+    assert loud.out.splitlines()[0].startswith("run ")
+    assert "validation accuracy" in loud.out
+    assert "train_loss" not in loud.out
+    assert [line.split()[0] for line in loud.err.splitlines()] == ["run", "epoch", "1", "2"]
+    assert (quiet.code, quiet.err) == (0, "")
+    assert "seed-1" in quiet.out
+
+
+def test_a_recipe_that_chooses_on_the_test_images_says_so(rungwise: Any) -> None:
+    chosen = ("--set", "validation=test")
+    words = rungwise(*TINY, *chosen)
+    result = rungwise(*TINY, *chosen, "--json")
+
+    assert "test accuracy (used for choosing)" in words.out
+    assert "sealed" not in words.out
+    assert result.json["test_accuracy"] == result.json["val_accuracy"]
+
+
+def test_data_without_a_test_part_have_nothing_sealed(rungwise: Any, photos: Path) -> None:
+    result = rungwise("train", "photos", "--recipe", "tiny.yaml")
+
+    assert result.code == 0
+    assert "none in these data" in result.out
+    assert "sealed" not in result.out
+
+
+def test_a_learning_rate_may_be_written_as_people_write_it(rungwise: Any) -> None:
+    result = rungwise(*TINY, "--set", "optimizer.lr=2e-3", "--dry-run", "--json")
+
+    assert result.json["recipe"]["optimizer"]["lr"] == 0.002
+
+
+def test_dry_runs_write_nothing(rungwise: Any) -> None:
+    before = sorted(Path().rglob("*"))
+
+    words = rungwise(*TINY, "--dry-run")
+    plan = rungwise(*TINY, "--dry-run", "--json")
+    climb = rungwise(*CLIMB, "--dry-run", "--json")
+
+    assert "hidden_widths" in words.out
+    assert plan.json.keys() == {"run", "recipe"}
+    assert [(row["rung"], row["seed"], row["trained"]) for row in climb.json] == [
+        *(("dense", "0", False), ("dense", "1", False)),
+        *(("cnn", "0", False), ("cnn", "1", False)),
+    ]
+    assert sorted(Path().rglob("*")) == before
+
+
+# --- evaluate
+
+
+def test_evaluate_measures_the_test_images_and_writes_the_opening(rungwise: Any, run: Path) -> None:
+    result = rungwise("evaluate", run, "--json")
+
+    test = load("digits").test
+    assert test is not None
+    expected = evaluate(open_run(run).predictor().probabilities(test.images), test)
+    assert result.json.keys() == EVALUATION
+    assert result.json == json.loads(json.dumps(expected.to_dict()))
+    [entry] = Path("runs/ledger.jsonl").read_text().splitlines()
+    assert json.loads(entry)["what"] == f"evaluate {run}"
+    assert (run / "figures" / "confusion.png").is_file()
+
+
+def test_validation_images_are_measured_without_an_opening(rungwise: Any, run: Path) -> None:
+    result = rungwise("evaluate", run, "--part", "validation", "--json")
+
+    assert result.json["accuracy"] == open_run(run).summary["val_accuracy"]
+    assert not Path("runs/ledger.jsonl").exists()
+
+
+def test_an_evaluation_that_cannot_be_opens_nothing(
+    rungwise: Any, run: Path, photos: Path, picture: Any
+) -> None:
+    for name in map(str, range(10)):
+        picture(Path("large") / "train" / name / "0.png", (9, 9))
+        picture(Path("large") / "test" / name / "0.png", (9, 9))
+
+    rungwise("evaluate", run, "large").fails(3, "1x9x9", "1x8x8")
+    rungwise("evaluate", run, "photos").fails(3, "cat, dog")
+
+    assert not Path("runs/ledger.jsonl").exists()
+
+
+def test_an_ensemble_is_saved_with_its_views_and_evaluated_again(rungwise: Any, run: Path) -> None:
+    member = rungwise(*TINY, "--seed", "0.1", "--json").json["run"]
+    flags = ("--with", member, "--views", "mirror", "--json")
+    both = rungwise("evaluate", run, *flags, "--save", "both.safetensors")
+
+    again = rungwise("evaluate", "both.safetensors", "digits", "--json")
+    own = rungwise("evaluate", run, *flags, "--part", "validation")
+
+    assert again.json == both.json
+    assert own.code == 0
+    rungwise("evaluate", "both.safetensors").fails(2, "does not say what it was trained on")
+
+
+def test_runs_that_held_out_other_images_are_not_validated_together(
+    rungwise: Any, run: Path
+) -> None:
+    other = rungwise(*TINY, "--seed", "1", "--json").json["run"]
+
+    rungwise("evaluate", run, "--with", other, "--part", "validation").fails(2, "different")
+
+
+def test_a_run_is_not_measured_on_what_it_was_trained_on(rungwise: Any, photos: Path) -> None:
+    run = rungwise("train", "photos", "--recipe", "tiny.yaml", "--json").json["run"]
+
+    rungwise("evaluate", run).fails(3, "photos has no test part")
+    rungwise("evaluate", run, "photos").fails(3, "was trained on its images")
+    assert rungwise("evaluate", run, "--part", "validation").code == 0
+
+
+def test_a_resizing_run_resizes_other_folders_too(
+    rungwise: Any, photos: Path, picture: Any
+) -> None:
+    run = rungwise(
+        *("train", "photos", "--recipe", "tiny.yaml", "--image-size", "6", "--json")
+    ).json["run"]
+    for name in ("cat", "dog"):
+        picture(Path("others") / name / "0.png", (20, 30))
+        picture(Path("others") / name / "1.png", (9, 9))
+
+    result = rungwise("evaluate", run, "others")
+
+    assert result.code == 0
+    assert "(4 images)" in result.out
+
+
+# --- predict
+
+
+def test_predict_prints_a_list_of_files_classes_and_probabilities(
+    rungwise: Any, run: Path, photos: Path
+) -> None:
+    result = rungwise("predict", run, photos / "cat", "photos/dog/*.png", "--json")
+
+    assert len(result.json) == 12
+    for row in result.json:
+        assert row.keys() == {"file", "class", "probability", "probabilities"}
+        assert row["probability"] == max(row["probabilities"].values())
+        assert row["probabilities"][row["class"]] == row["probability"]
+        assert sum(row["probabilities"].values()) == pytest.approx(1)
+
+
+def test_prediction_and_evaluation_see_the_same_pixels(rungwise: Any, run: Path) -> None:
+    from PIL import Image
+
+    images = load("digits").train
+    Image.fromarray(images.images[0, :, :, 0].numpy()).save("first.png")
+
+    [row] = rungwise("predict", run, "first.png", "--json").json
+
+    expected = open_run(run).predictor().probabilities(images.images[:1])[0]
+    assert list(row["probabilities"].values()) == expected.tolist()
+
+
+def test_good_files_are_predicted_although_others_are_bad(
+    rungwise: Any, run: Path, photos: Path, picture: Any
+) -> None:
+    Path("text.png").write_text("no image")
+    picture(Path("wide.png"), (8, 9))
+    good = [photos / "cat" / "0.png", photos / "dog" / "0.png"]
+
+    result = rungwise(
+        *("predict", run, good[0], "text.png", "gone.png", "wide.png", good[1], "--json"),
+    )
+
+    assert result.code == 3
+    assert [row["file"] for row in result.json] == [str(path) for path in good]
+    for word in ("text.png cannot be read", "gone.png names no image", "wide.png is 9x8 pixels"):
+        assert word in result.err
+    assert result.err.count("error: ") == result.err.count("  fix: ") == 3
+
+
+def test_with_no_good_file_nothing_is_printed(rungwise: Any, run: Path) -> None:
+    rungwise("predict", run, "gone.png", "--json").fails(3, "gone.png names no image")
+
+
+# --- climb
+
+
+def test_climb_prints_one_object_and_a_second_climb_the_same_figures(rungwise: Any) -> None:
+    result = rungwise(*CLIMB, "--json")
+
+    assert result.code == 0
+    assert result.json.keys() >= {"ladder", "data", "seeds", "protocol", "rungs", "report"}
+    for rung in result.json["rungs"]:
+        assert rung.keys() >= {
+            *("name", "val_accuracy", "test_accuracy", "reference", "gain", "interval", "verdict"),
+            *("seconds", "flops"),
+        }
+        assert len(rung["test_accuracy"]["values"]) == 2
+    report = Path(result.json["report"])
+    assert report.is_file()
+    assert (report.parent / "figures" / "curves.png").is_file()
+    assert "dense, seed 0: trains" in result.err
+    again = rungwise(*CLIMB, "--json", "--quiet")
+    assert again.json["rungs"] == result.json["rungs"]
+    assert again.err == ""
+
+
+def test_a_climb_as_a_table_names_its_protocol_and_earlier_openings(rungwise: Any) -> None:
+    short = ("climb", "digits", "--rungs", "dense", "--seeds", "1", "--epochs", "1")
+    first = rungwise(*short)
+    second = rungwise(*short)
+
+    assert "Protocol: sealed" in first.out
+    assert "had been opened" not in first.out
+    assert "had been opened once before" in second.out
+    assert "article" not in first.out.splitlines()[1].split()
+
+
+def test_an_articles_accuracies_are_not_shown_beside_other_data(rungwise: Any) -> None:
+    result = rungwise(
+        *("climb", "mnist-cnn", "--data", "digits", "--protocol", "article"),
+        *("--rungs", "dense", "--seeds", "1", "--epochs", "1"),
+    )
+
+    assert result.code == 0
+    assert "= test" in result.out
+    assert "Protocol: the article's own" in result.out
+    assert "95.00%" not in result.out
+
+
+# --- lists, help, machine
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("list ladders", "list recipes", "list models", "list techniques", "list augmentations"),
+        *("data list", "data check digits", "show recipe compact", "show model cnn", "doctor"),
+        *("show technique cutout", "show technique random-erasing", "show technique mixup"),
+    ],
+)
+def test_every_list_is_told_in_words_and_as_json(rungwise: Any, words: str) -> None:
+    plain = rungwise(*words.split())
+    parsed = rungwise(*words.split(), "--json")
+
+    assert (plain.code, plain.err, parsed.code, parsed.err) == (0, "", 0, "")
+    assert plain.out.strip()
+    assert parsed.json
+    assert not EMOJI.search(plain.out)
+    assert "\x1b" not in plain.out
+
+
+def test_the_pictures_of_data_and_nets_are_written_where_asked(rungwise: Any) -> None:
+    for words in (
+        ("data", "show", "digits", "--to", "sheet.png"),
+        ("data", "show", "digits", "--index", "3", "--to", "sheet.svg"),
+        ("show", "model", "mlp", "--to", "net.svg"),
+    ):
+        assert rungwise(*words).code == 0
+        assert Path(words[-1]).stat().st_size > 0
+
+
+HELP = [
+    *("", "climb", "train", "evaluate", "predict", "doctor", "list", "data", "data list"),
+    *("data get", "data check", "data show", "show", "show recipe", "show model"),
+    "show technique",
+]
+
+
+@pytest.mark.parametrize("words", HELP)
+def test_every_verb_has_help(rungwise: Any, words: str) -> None:
+    result = rungwise(*words.split(), "--help")
+
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("Usage: rungwise")
+    assert not EMOJI.search(result.out)
+    assert "\x1b" not in result.out
+
+
+def test_no_color_takes_the_colours_out_of_a_terminals_output(
+    rungwise: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    for words in (("--help",), ("list", "models"), TINY):
+        result = rungwise(*words)
+        assert not re.search(r"\x1b\[[0-9;]*(3[0-9]|4[0-9]|9[0-7])[;m]", result.out + result.err)
+
+
+def test_every_error_keeps_its_exit_code(rungwise: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rungwise.interfaces.cli import app
+
+    def raise_error() -> None:
+        raise error("a problem", expected="no problem", fix="mend it")
+
+    monkeypatch.setattr(app, "app", raise_error)
+    for error in RungwiseError.__subclasses__():
+        if error.__init__ is RungwiseError.__init__:
+            assert rungwise("any").code == error.exit_code
+            assert error.exit_code in (1, 2, 3, 130)
+
+
+def test_the_device_is_one_that_is_there(rungwise: Any) -> None:
+    for name in ("tpu", "cpu:1", "cuda:x", "cuda:", "cpu:"):
+        rungwise(*TINY, "--device", name).fails(2, name)
+    missing = torch.cuda.device_count()
+    rungwise(*TINY, "--device", f"cuda:{missing}").fails(2, "there is no device")
+    assert not Path("runs").exists()

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rungwise.models.base import Output
+from rungwise.models.input import ScaledNetwork, input_statistics
+
+
+class Seen(nn.Module):
+    """Returns what it is fed as logits."""
+
+    def forward(self, images: torch.Tensor) -> Output:
+        return Output(images.flatten(1))
+
+
+def test_unit_scaling_leaves_pixels_as_they_are() -> None:
+    network = ScaledNetwork(Seen(), *input_statistics("unit", torch.zeros(1, 1, 2, 1).byte()))
+
+    assert network(torch.tensor([[[[0.0, 0.25]]]])).logits.tolist() == [[0.0, 0.25]]
+
+
+def test_raw_scaling_gives_0_to_255() -> None:
+    network = ScaledNetwork(Seen(), *input_statistics("raw", torch.zeros(1, 1, 2, 1).byte()))
+
+    seen = network(torch.tensor([[[[1.0, 51 / 255]]]])).logits
+    torch.testing.assert_close(seen, torch.tensor([[255.0, 51.0]]))
+
+
+def test_standardized_statistics_by_hand() -> None:
+    # first channel 0 and 255: mean 0.5, deviation 0.5; second channel 51 alone
+    pixels = torch.tensor([[0, 51], [255, 51]], dtype=torch.uint8).view(2, 1, 1, 2)
+
+    mean, std = input_statistics("standardized", pixels)
+
+    torch.testing.assert_close(mean, torch.tensor([0.5, 0.2]))
+    assert std.tolist() == [0.5, 1.0]  # a constant channel is not divided by 0
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_standardized_statistics_are_numpys(channels: int) -> None:
+    pixels = torch.randint(0, 256, (20, 7, 5, channels), dtype=torch.uint8)
+
+    mean, std = input_statistics("standardized", pixels)
+
+    unit = pixels.numpy() / 255.0
+    np.testing.assert_allclose(mean.numpy(), unit.mean((0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(std.numpy(), unit.std((0, 1, 2)), rtol=1e-6)
+    assert (mean.dtype, std.dtype) == (torch.float32, torch.float32)
+
+
+def test_training_images_become_mean_0_and_deviation_1() -> None:
+    pixels = torch.randint(0, 100, (50, 4, 4, 2), dtype=torch.uint8)
+    network = ScaledNetwork(Seen(), *input_statistics("standardized", pixels))
+
+    seen = network(pixels.permute(0, 3, 1, 2) / 255).logits.view(50, 2, -1)
+
+    torch.testing.assert_close(seen.mean((0, 2)), torch.zeros(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(seen.std((0, 2), correction=0), torch.ones(2))
+
+
+def test_scaling_is_part_of_the_weights_but_not_trained() -> None:
+    network = ScaledNetwork(nn.Linear(2, 2), torch.zeros(1), torch.ones(1))
+
+    assert {"mean", "std"} <= set(network.state_dict())
+    assert {name for name, _ in network.named_parameters()} == {"net.weight", "net.bias"}

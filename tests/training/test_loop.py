@@ -1,0 +1,437 @@
+import itertools
+import math
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from rungwise.augment import Augmentation, Flip, MirroredCopies, Shift
+from rungwise.data.images import LabelledImages
+from rungwise.errors import RunError
+from rungwise.models import CNN, MLP, Compact, Multitask
+from rungwise.models.base import Model, Output
+from rungwise.randomness import generator
+from rungwise.techniques import (
+    Batch,
+    EarlyStopping,
+    LabelSmoothing,
+    Mixup,
+    Reconstruction,
+    Technique,
+    WeightAveraging,
+)
+from rungwise.training import loop
+from rungwise.training.loop import Progress, Training, seeded_globally, to_unit
+from rungwise.training.optimizer import SGD, Adam, AdamW
+from rungwise.training.recipe import Recipe
+from rungwise.training.schedule import Cosine, OneCycle, StepDecay
+from rungwise.training.seed import Seed
+
+CPU = torch.device("cpu")
+LINEAR = Recipe(
+    model=MLP(hidden_widths=()),
+    optimizer=SGD(lr=0.1, momentum=0, nesterov=False),
+    precision="float32",
+    epochs=2,
+    batch_size=4,
+)
+SMALL_CNN = CNN(conv_widths=(4,), dense_widths=(8,))
+
+
+def labelled(n: int, size: int = 8, channels: int = 1, key: str = "images") -> LabelledImages:
+    """Return random images of three classes; class 2 is the brightest."""
+    rng = generator(key, n)
+    labels = torch.randint(3, (n,), generator=rng)
+    pixels = torch.randint(0, 100, (n, size, size, channels), generator=rng)
+    return LabelledImages((pixels + 70 * labels.view(-1, 1, 1, 1)).byte(), labels, ("a", "b", "c"))
+
+
+def training(
+    recipe: Recipe, *, n: int = 10, validation: int = 6, seed: Seed | None = None
+) -> Training:
+    held_out = labelled(validation, key="validation") if validation else None
+    return Training(recipe, labelled(n), held_out, seed or Seed(), CPU)
+
+
+def finished(recipe: Recipe, **settings: object) -> Training:
+    made = training(recipe, **settings)  # type: ignore[arg-type]
+    for _ in made.steps():
+        pass
+    return made
+
+
+def same_weights(first: nn.Module, second: nn.Module) -> bool:
+    theirs = second.state_dict()
+    return all(torch.equal(tensor, theirs[name]) for name, tensor in first.state_dict().items())
+
+
+RECIPES = {
+    "linear": LINEAR,
+    "dropout and adam": replace(LINEAR, model=SMALL_CNN, optimizer=Adam(lr=0.01)),
+    "batch norm": replace(LINEAR, model=Compact(widths=(4,), stem_width=4), optimizer=AdamW()),
+    "augmented and mixed": replace(
+        LINEAR,
+        augment=(Shift(pixels=1), Flip()),
+        techniques=(Mixup(), WeightAveraging(decay=0.5)),
+        input="standardized",
+    ),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES.keys())
+def test_same_seed_gives_the_same_weights_bit_for_bit(recipe: Recipe) -> None:
+    first, second = finished(recipe), finished(recipe)
+
+    assert same_weights(first.net, second.net)
+    assert same_weights(first.trained_network(), second.trained_network())
+    for one, other in zip(first.history, second.history, strict=True):
+        assert replace(one, seconds=0) == replace(other, seconds=0)
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES.keys())
+@pytest.mark.parametrize("seed", [Seed(1), Seed(0, 1)], ids=str)
+def test_another_seed_gives_other_weights(recipe: Recipe, seed: Seed) -> None:
+    assert not same_weights(finished(recipe).net, finished(recipe, seed=seed).net)
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES.keys())
+def test_the_global_random_state_neither_matters_nor_changes(recipe: Recipe) -> None:
+    first = finished(recipe)
+    torch.manual_seed(12345)
+    before = torch.get_rng_state()
+
+    second = finished(recipe)
+
+    assert torch.equal(torch.get_rng_state(), before)
+    assert same_weights(first.net, second.net)
+
+
+def test_a_step_and_an_epochs_figures_follow_by_hand() -> None:
+    recipe = replace(LINEAR, epochs=1, batch_size=3)
+    data = labelled(5)
+    made = Training(recipe, data, labelled(4, key="validation"), Seed(7), CPU)
+    weight, bias = (one.detach().clone() for one in made.net.parameters())
+    order = torch.randperm(5, generator=generator("7", "order", 1))
+    loss_sum, correct = 0.0, 0
+
+    for indices in (order[:3], order[3:]):  # the last batch has two images
+        flat = data.images[indices].flatten(1) / 255
+        logits = flat @ weight.T + bias
+        targets = F.one_hot(data.labels[indices], 3)
+        loss_sum += -(logits.log_softmax(1) * targets).sum().item()
+        correct += (logits.argmax(1) == data.labels[indices]).sum().item()
+        slope = (logits.softmax(1) - targets) / len(indices)
+        weight -= 0.1 * slope.T @ flat
+        bias -= 0.1 * slope.sum(0)
+    last = list(made.steps())[-1]
+
+    record = made.history[0]
+    assert last == Progress(1, 2, 2, record)
+    assert record.train_loss == pytest.approx(loss_sum / 5, rel=1e-5)
+    assert record.train_acc == correct / 5
+    assert record.lr == 0.1
+    torch.testing.assert_close(list(made.net.parameters()), [weight, bias])
+    held_out = labelled(4, key="validation")
+    logits = held_out.images.flatten(1) / 255 @ weight.T + bias
+    assert record.val_loss == pytest.approx(F.cross_entropy(logits, held_out.labels).item())
+    assert record.val_acc == (logits.argmax(1) == held_out.labels).double().mean().item()
+
+
+def test_every_step_is_told_and_the_last_of_an_epoch_has_its_record() -> None:
+    made = training(LINEAR, n=10)
+
+    told = list(made.steps())
+
+    assert [(one.epoch, one.step, one.steps) for one in told] == [
+        (1, 1, 3), (1, 2, 3), (1, 3, 3), (2, 1, 3), (2, 2, 3), (2, 3, 3)
+    ]  # fmt: skip
+    assert [one.record is not None for one in told] == [False, False, True] * 2
+    assert [record.epoch for record in made.history] == [1, 2]
+    assert made.finished
+    assert list(made.steps()) == []
+
+
+@pytest.mark.parametrize("schedule", [StepDecay(at=(0.5,), divide_by=(10,)), Cosine(), OneCycle()])
+def test_each_step_has_the_rate_that_the_schedule_gives(schedule) -> None:
+    made = training(replace(LINEAR, schedule=schedule, epochs=2), n=10)
+
+    rates = [made.optimizer.param_groups[0]["lr"] for _ in made.steps()]
+
+    assert rates == pytest.approx([0.1 * schedule.factor(step / 6) for step in range(6)])
+    assert [record.lr for record in made.history] == [rates[2], rates[5]]
+
+
+def test_every_image_is_seen_once_an_epoch_in_a_new_order() -> None:
+    seen: list[list[float]] = []
+
+    @dataclass(frozen=True)
+    class Watch(Augmentation):
+        def change_images(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+            seen.extend(images.flatten(1).tolist())
+            return images
+
+    finished(replace(LINEAR, augment=(Watch(),)), n=10)
+
+    first, second = seen[:10], seen[10:]
+    assert (
+        sorted(first) == sorted(second) == sorted(to_unit(labelled(10).images).flatten(1).tolist())
+    )
+    assert first != second
+
+
+@dataclass(frozen=True)
+class Blacken(Augmentation):
+    """Zeroes every training image; a validation image that is black would tell of it."""
+
+    def change_images(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        assert torch.is_grad_enabled()
+        return torch.zeros_like(images)
+
+
+def test_validation_images_are_not_augmented_and_targets_not_changed() -> None:
+    recipe = replace(
+        LINEAR, epochs=1, augment=(Blacken(),), techniques=(LabelSmoothing(amount=0.5),)
+    )
+
+    made = finished(recipe)
+
+    held_out = labelled(6, key="validation")
+    logits = made.net(to_unit(held_out.images)).logits
+    by_hand = F.cross_entropy(logits, held_out.labels)
+    assert made.history[0].val_loss == pytest.approx(by_hand.item())
+    weight = next(iter(made.net.parameters()))
+    assert torch.equal(weight, next(iter(training(recipe).net.parameters())))  # black has no slope
+
+
+def test_without_validation_images_there_are_no_validation_figures() -> None:
+    made = finished(replace(LINEAR, keep="best-val-loss"), validation=0)
+
+    assert [(record.val_loss, record.val_acc) for record in made.history] == [(None, None)] * 2
+    assert same_weights(made.trained_network(), made.net)
+    assert made.kept_record() is made.history[-1]
+
+
+def test_validation_in_chunks_gives_the_figures_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = finished(LINEAR, validation=7).history[-1]
+    monkeypatch.setattr(loop, "EVALUATION_BATCH", 3)
+
+    chunked = finished(LINEAR, validation=7).history[-1]
+
+    assert chunked.val_acc == whole.val_acc
+    assert chunked.val_loss == pytest.approx(whole.val_loss, rel=1e-6)
+
+
+def test_the_reconstruction_counts_in_training_and_validation_loss() -> None:
+    model = Multitask(conv_width=2, dense_width=4, dropout=0)
+    recipe = replace(
+        LINEAR, model=model, techniques=(Reconstruction(weight=5, class_weight=0.5),), epochs=1
+    )
+
+    made = finished(recipe)
+
+    held_out = labelled(6, key="validation")
+    images = to_unit(held_out.images)
+    with torch.no_grad():
+        output = made.net.eval()(images)
+    squares = F.mse_loss(output.reconstruction, images)
+    classes = F.cross_entropy(output.logits, held_out.labels)
+    assert made.history[0].val_loss == pytest.approx((0.5 * classes + 5 * squares).item(), rel=1e-5)
+
+
+@dataclass(frozen=True)
+class Double(Technique):
+    def change_loss(self, loss: torch.Tensor, output: Output, batch: Batch) -> torch.Tensor:
+        return loss * 2
+
+
+@dataclass(frozen=True)
+class AddOne(Technique):
+    def change_loss(self, loss: torch.Tensor, output: Output, batch: Batch) -> torch.Tensor:
+        return loss + 1
+
+
+def test_techniques_act_in_the_recipes_order() -> None:
+    plain, first, second = (
+        finished(replace(LINEAR, epochs=1, batch_size=10, techniques=techniques)).history[0]
+        for techniques in ((), (Double(), AddOne()), (AddOne(), Double()))
+    )
+
+    assert first.train_loss == pytest.approx(2 * plain.train_loss + 1)
+    assert second.train_loss == pytest.approx(2 * (plain.train_loss + 1))
+
+
+def test_augmentation_comes_before_mixing() -> None:
+    seen: list[float] = []
+
+    @dataclass(frozen=True)
+    class Watch(Technique):
+        def change_batch(self, batch: Batch, rng: torch.Generator) -> Batch:
+            seen.append(batch.images.abs().max().item())
+            return batch
+
+    finished(replace(LINEAR, augment=(Blacken(),), techniques=(Watch(),)))
+
+    assert set(seen) == {0.0}
+
+
+def test_an_enlarged_training_set_makes_longer_epochs() -> None:
+    made = training(replace(LINEAR, augment=(MirroredCopies(),)), n=10)
+
+    assert made.steps_per_epoch == 5
+    assert len(made.images) == len(made.labels) == 20
+
+
+def test_a_diverging_training_is_an_error_that_names_the_rate() -> None:
+    made = training(replace(LINEAR, optimizer=SGD(lr=1e38), epochs=5))
+
+    with pytest.raises(RunError, match="has diverged") as caught:
+        list(made.steps())
+
+    assert caught.value.expected == "a finite loss"
+    assert "lower optimizer.lr (it is 1e+38)" in str(caught.value.fix)
+
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [
+        ((0.5, 0.4, 0.6), 2),
+        ((0.5, 0.5, 0.5), 1),  # the first of equals
+        ((NAN, 0.5, 0.6), 2),
+        ((0.5, NAN, 0.4), 3),
+        ((NAN, NAN, NAN), 0),
+    ],
+)
+def test_the_epoch_with_the_best_validation_is_kept(
+    losses: tuple[float, ...], best: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Training, "_validate", lambda self: (losses[len(self.history)], 0.0))
+    made = training(replace(LINEAR, keep="best-val-loss", epochs=3))
+    after = []
+
+    for progress in made.steps():
+        if progress.record:
+            after.append({name: one.clone() for name, one in made.net.state_dict().items()})
+
+    assert made.best_epoch == best
+    assert made.kept_record() is made.history[best - 1]
+    kept = made.trained_network().state_dict()
+    assert all(torch.equal(kept[name], after[best - 1][name]) for name in kept)
+
+
+def test_best_accuracy_is_kept_at_its_first_epoch() -> None:
+    made = finished(replace(LINEAR, keep="best-val-acc", epochs=6))
+
+    accuracies = [record.val_acc for record in made.history]
+    assert made.best_epoch == accuracies.index(max(accuracies)) + 1
+
+
+def test_averaged_weights_are_validated_each_epoch_and_kept() -> None:
+    recipe = replace(LINEAR, techniques=(WeightAveraging(decay=0.9),), epochs=4)
+    held_out = labelled(6, key="validation")
+    made = training(replace(recipe, keep="best-val-loss"))
+    by_hand = []
+
+    for progress in made.steps():
+        if progress.record:
+            net = training(recipe).net
+            net.load_state_dict(made.average)
+            logits = net(to_unit(held_out.images)).logits
+            by_hand.append(F.cross_entropy(logits, held_out.labels).item())
+
+    losses = [record.val_loss for record in made.history]
+    assert losses == pytest.approx(by_hand)
+    assert len(set(losses)) == 4
+    assert made.best_epoch == losses.index(min(losses)) + 1
+    assert not same_weights(made.trained_network(), made.net)
+
+
+def test_average_follows_the_weights_of_every_step() -> None:
+    made = training(replace(LINEAR, techniques=(WeightAveraging(decay=0.3),)))
+    expected = None
+
+    for step, _ in enumerate(made.steps(), 1):
+        weight = next(iter(made.net.parameters())).detach()
+        decay = min(0.3, (1 + step) / (10 + step))
+        expected = weight.clone() if expected is None else decay * expected + (1 - decay) * weight
+
+    torch.testing.assert_close(made.average["net.logits.weight"], expected)
+
+
+def test_early_stopping_ends_the_training() -> None:
+    stopping = EarlyStopping(patience=1, min_delta=100)
+
+    made = finished(replace(LINEAR, techniques=(stopping,), epochs=9))
+
+    assert len(made.history) == 2
+    assert made.finished
+
+
+def test_dropout_differs_from_step_to_step_and_is_off_in_validation() -> None:
+    seen: list[list[float]] = []
+
+    class Noise(nn.Module):
+        def forward(self, images: torch.Tensor) -> Output:
+            if self.training:
+                seen.append(torch.rand(4).tolist())
+            return Output(images.flatten(1)[:, :3] * self.weight)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(()))
+
+    @dataclass(frozen=True)
+    class Noisy(Model):
+        def build(self, shape, classes, rng) -> nn.Module:
+            return Noise()
+
+    finished(replace(LINEAR, model=Noisy()), n=10)
+
+    assert len(seen) == 6  # 2 epochs of 3 steps, none for validation
+    assert all(one != other for one, other in itertools.combinations(seen, 2))
+
+
+def test_seeding_is_for_the_block_alone() -> None:
+    before = torch.get_rng_state()
+
+    with seeded_globally(generator("x"), CPU):
+        first = torch.rand(3)
+    with seeded_globally(generator("x"), CPU):
+        second = torch.rand(3)
+
+    assert torch.equal(first, second)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_pixels_become_numbers_from_0_to_1_with_channels_first() -> None:
+    pixels = torch.tensor([[[[0, 51, 255]]]], dtype=torch.uint8)
+
+    images = to_unit(pixels)
+
+    assert images.shape == (1, 3, 1, 1)
+    torch.testing.assert_close(images.flatten(), torch.tensor([0, 0.2, 1]))
+    assert to_unit(torch.zeros(2, 4, 5, 3).byte()).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_bfloat16_products_train_float32_weights() -> None:
+    made = finished(replace(LINEAR, precision="bfloat16"))
+
+    assert {one.dtype for one in made.net.parameters()} == {torch.float32}
+    assert not same_weights(made.net, finished(LINEAR).net)
+
+
+def test_a_single_image_left_over_joins_the_batch_before_it() -> None:
+    recipe = Recipe(model=Compact(widths=(8, 8, 8)), epochs=1, batch_size=4, precision="float32")
+    images = torch.randint(256, (9, 8, 8, 1), dtype=torch.uint8)
+    data = LabelledImages(images, torch.arange(9) % 2, ("a", "b"))
+    training = Training(recipe, data, None, Seed(0), torch.device("cpu"))
+
+    steps = list(training.steps())
+
+    assert [progress.step for progress in steps] == [1, 2]
