@@ -15,7 +15,7 @@ from PIL import Image
 
 from rungwise.data import load
 from rungwise.interfaces.cli import app
-from rungwise.ladder.run import make_job
+from rungwise.ladder.job import make_job
 from rungwise.training.parsing import load_recipe
 from rungwise.training.seed import Seed
 

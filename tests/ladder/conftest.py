@@ -8,7 +8,7 @@ import torch
 
 from rungwise.augment import Shift
 from rungwise.data import Dataset, load
-from rungwise.ladder.run import Job
+from rungwise.ladder.job import Job
 from rungwise.models import CNN
 from rungwise.techniques import WeightAveraging
 from rungwise.training.recipe import Recipe

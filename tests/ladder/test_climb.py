@@ -14,7 +14,7 @@ from rungwise.augment import Shift
 from rungwise.augment.views import RandomCopies
 from rungwise.data import Dataset
 from rungwise.ladder import climb as climb_module
-from rungwise.ladder import run as run_module
+from rungwise.ladder import job as job_module
 from rungwise.ladder.climb import Climb, ClimbEvent, ClimbResult
 from rungwise.ladder.rung import Ladder, Rung
 from rungwise.models import MLP
@@ -193,7 +193,7 @@ def test_a_second_climb_trains_and_predicts_nothing(
     def refuse(*args: object) -> None:
         raise AssertionError("it works again")
 
-    monkeypatch.setattr(run_module, "Training", refuse)
+    monkeypatch.setattr(job_module, "Training", refuse)
     monkeypatch.setattr(Predictor, "probabilities", refuse)
     _, after = finish(work)
 

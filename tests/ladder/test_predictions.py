@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from rungwise.augment.views import RandomCopies
+from rungwise.ladder.job import Job
 from rungwise.ladder.predictions import predictor_of, probabilities_of
-from rungwise.ladder.run import Job, Run
+from rungwise.ladder.run import Run
 from rungwise.prediction.predictor import Predictor
 
 CPU = torch.device("cpu")

@@ -1,211 +1,20 @@
-"""One run, from nothing to a folder that others can trust."""
+"""A finished run: a folder that others can trust."""
 
 import contextlib
-import csv
-import dataclasses
 import json
-import math
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
-from rungwise.augment import Flip
-from rungwise.augment.views import Mirror
-from rungwise.data import Dataset
-from rungwise.errors import ConfigError, RunError, StorageError
-from rungwise.ladder import run as module
-from rungwise.ladder.run import (
-    CHECKED_FILES,
-    NEEDED_FIGURES,
-    Job,
-    Run,
-    make_job,
-    open_run,
-    slug,
-    training_key,
-)
-from rungwise.models import MLP
-from rungwise.models.summary import summarize
-from rungwise.prediction.metrics import evaluate
-from rungwise.techniques import LabelSmoothing, WeightAveraging
-from rungwise.training import checkpoint
-from rungwise.training.checkpoint import read_tensors
-from rungwise.training.loop import Progress
-from rungwise.training.optimizer import SGD
-from rungwise.training.recipe import Members, Recipe
-from rungwise.training.schedule import OneCycle
-from rungwise.training.seed import Seed
-
-CPU = torch.device("cpu")
+from rungwise.errors import RunError
+from rungwise.ladder.job import Job
+from rungwise.ladder.run import CHECKED_FILES, NEEDED_FIGURES, Run, open_run, slug
 
 
 def train(job: Job) -> Run:
     for _ in job.train():
         pass
     return open_run(job.folder)
-
-
-def train_until(job: Job, enough: Callable[[Progress], bool]) -> None:
-    with contextlib.closing(job.train()) as training:
-        for progress in training:
-            if enough(progress):
-                return
-    raise AssertionError("the training ended before it was interrupted")
-
-
-def without_seconds(job: Job) -> list[dict[str, str]]:
-    with (job.folder / "metrics.csv").open(newline="") as file:
-        return [
-            {key: value for key, value in row.items() if key != "seconds"}
-            for row in csv.DictReader(file)
-        ]
-
-
-def names_in(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-# --- what a training leaves behind
-
-
-def test_a_finished_run_holds_its_files_and_no_others(job: Job) -> None:
-    run = train(job)
-
-    assert names_in(run.path) == {*CHECKED_FILES, "summary.json"}
-    assert run.path == job.root / "digits" / f"tiny-{training_key(job.recipe, job.dataset)}/seed-0"
-    assert run.recipe() == job.recipe
-
-
-def test_the_summary_tells_the_figures_of_the_epoch_that_was_kept(job: Job) -> None:
-    run = train(job)
-
-    history, summary = run.history(), run.summary
-    best = min(history, key=lambda row: row["val_loss"] or math.inf)
-    assert summary["val_loss"] == best["val_loss"]
-    assert summary["val_accuracy"] == best["val_acc"]
-    assert summary["train_accuracy"] == best["train_acc"]
-    assert summary["kept_epoch"] == best["epoch"]
-    assert (summary["epochs"], len(history)) == (3, 3)
-    assert summary["seconds"] == sum(row["seconds"] or 0 for row in history)
-    operations = summarize(job.recipe.model, (1, 8, 8), 10).training_flops_per_image
-    assert summary["flops"] == operations * 160 * 3  # a fifth of the 200 is held out
-    assert set(summary) >= NEEDED_FIGURES
-
-
-def test_the_predictor_gives_the_validation_accuracy_of_the_summary(job: Job) -> None:
-    run, held_out = train(job), job.parts().validation
-
-    assert held_out is not None
-    evaluation = evaluate(run.predictor().probabilities(held_out.images), held_out)
-    assert evaluation.accuracy == run.summary["val_accuracy"]
-
-
-def test_training_again_from_the_runs_own_recipe_gives_the_same_weights(
-    job: Job, tmp_path: Path
-) -> None:
-    first = train(job)
-    again = train(Job(first.recipe(), job.dataset, Seed(0), tmp_path / "elsewhere", CPU))
-
-    assert (
-        first.summary["files"]["model.safetensors"] == again.summary["files"]["model.safetensors"]
-    )
-
-
-def test_without_validation_images_the_history_has_gaps(job: Job) -> None:
-    run = train(replace(job, recipe=replace(job.recipe, validation=0.0, keep="last")))
-
-    assert [row["val_acc"] for row in run.history()] == [None] * 3
-    assert run.summary["val_accuracy"] is None
-
-
-def test_a_first_step_that_cannot_be_leaves_no_folder(job: Job) -> None:
-    impossible = replace(job.recipe, augment=(replace(job.recipe.augment[0], pixels=20),))
-
-    with pytest.raises(ConfigError, match="pixels is 20"):
-        train(replace(job, recipe=impossible))
-
-    assert not job.root.exists()
-
-
-# --- the key
-
-
-CHANGES = {
-    "model": MLP(),
-    "input": "raw",
-    "validation": 0.25,
-    "augment": (Flip(),),
-    "techniques": (LabelSmoothing(), WeightAveraging()),
-    "optimizer": SGD(lr=0.1),
-    "schedule": OneCycle(),
-    "epochs": 4,
-    "batch_size": 41,
-    "keep": "last",
-    "precision": "bfloat16",
-}
-UNRELATED = {"name": "other", "views": Mirror(), "ensemble": (Members(count=2),)}
-
-
-def test_every_setting_is_known_to_this_test() -> None:
-    assert {item.name for item in dataclasses.fields(Recipe)} == {*CHANGES, *UNRELATED}
-
-
-@pytest.mark.parametrize("setting", CHANGES)
-def test_every_training_setting_changes_the_key(
-    recipe: Recipe, digits: Dataset, setting: str
-) -> None:
-    changed = replace(recipe, **{setting: CHANGES[setting]})
-
-    assert training_key(changed, digits) != training_key(recipe, digits)
-
-
-def test_name_views_and_ensemble_do_not_change_the_key(recipe: Recipe, digits: Dataset) -> None:
-    mirrored = replace(recipe, augment=(Flip(),))
-
-    assert training_key(replace(mirrored, **UNRELATED), digits) == training_key(mirrored, digits)
-
-
-def test_data_subset_and_engine_change_the_key(
-    recipe: Recipe, digits: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = training_key(recipe, digits)
-    labels = digits.train.labels.clone()
-    labels[0] = (labels[0] + 1) % 10
-    relabelled = replace(digits, train=replace(digits.train, labels=labels))
-
-    assert training_key(recipe, replace(digits, name="renamed")) == before
-    assert training_key(recipe, relabelled) != before
-    assert training_key(recipe, replace(digits, per_class=5)) != before
-    monkeypatch.setattr(module, "ENGINE_VERSION", module.ENGINE_VERSION + 1)
-    assert training_key(recipe, digits) != before
-
-
-def test_what_was_trained_is_found_again_under_another_name(job: Job) -> None:
-    run = train(job)
-
-    renamed = replace(job, recipe=replace(job.recipe, name="renamed"))
-
-    found = renamed.finished()
-    assert found is not None
-    assert found.path == run.path
-    assert replace(renamed, seed=Seed(0, 1)).folder == run.path.parent / "seed-0.1"
-    assert replace(renamed, seed=Seed(1)).finished() is None
-
-
-def test_a_job_resolves_the_precision_and_drops_what_does_not_train(
-    recipe: Recipe, digits: Dataset, tmp_path: Path
-) -> None:
-    asked = replace(
-        recipe, augment=(Flip(),), precision="auto", views=Mirror(), ensemble=(Members(count=2),)
-    )
-
-    job = make_job(asked, digits, Seed(0), tmp_path, CPU)
-
-    assert job.recipe.precision in ("float32", "bfloat16")
-    assert (job.recipe.views, job.recipe.ensemble) == (None, ())
 
 
 @pytest.mark.parametrize(
@@ -271,7 +80,8 @@ def test_a_folder_that_is_no_run_and_an_unfinished_one_are_told_apart(
         open_run(tmp_path)
     with pytest.raises(RunError, match="is no run"):
         open_run(tmp_path / "missing")
-    train_until(job, lambda progress: progress.epoch == 2)
+    with contextlib.closing(job.train()) as training:
+        next(training)
     with pytest.raises(RunError, match="is an unfinished run") as caught:
         open_run(job.folder)
     assert "--resume" in str(caught.value)
@@ -290,87 +100,3 @@ def test_a_place_that_may_not_be_looked_at_is_told(
     monkeypatch.setattr(Path, "is_file", refuse)
     with pytest.raises(RunError, match="cannot be read: Permission denied"):
         open_run(job.folder)
-
-
-# --- interruptions
-
-
-@pytest.mark.parametrize(
-    "enough",
-    [
-        lambda progress: (progress.epoch, progress.step) == (1, 1),
-        lambda progress: (progress.epoch, progress.step) == (2, 3),
-        lambda progress: progress.epoch == 2 and progress.record is not None,
-        lambda progress: progress.epoch == 3 and progress.record is not None,
-    ],
-    ids=["first step", "mid-epoch", "between epochs", "after the last epoch"],
-)
-def test_an_interrupted_run_ends_in_the_very_same_weights(
-    job: Job, tmp_path: Path, enough: Callable[[Progress], bool]
-) -> None:
-    undisturbed = replace(job, root=tmp_path / "undisturbed")
-    train(undisturbed)
-
-    train_until(job, enough)
-    assert job.is_started()
-    assert job.finished() is None
-    train(job)
-
-    expected, _ = read_tensors(undisturbed.folder / "model.safetensors")
-    found, _ = read_tensors(job.folder / "model.safetensors")
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
-    assert without_seconds(job) == without_seconds(undisturbed)
-    assert names_in(job.folder) == names_in(undisturbed.folder)
-
-
-def test_a_run_that_was_killed_goes_on_from_its_last_save(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    undisturbed = train(replace(job, root=tmp_path / "undisturbed"))
-    monkeypatch.setattr(module, "SECONDS_BETWEEN_SAVES", 0.0)
-
-    training = job.train()
-    while (progress := next(training)).epoch < 3:
-        pass
-    saved = (job.folder / "last.safetensors").read_bytes()
-    training.close()  # this saves step 1 of epoch 3, which a kill would not have done
-    (job.folder / "last.safetensors").write_bytes(saved)
-
-    assert progress.step == 1
-    assert len(read_tensors(job.folder / "last.safetensors")[1]["history"]) == 2
-    assert (
-        train(job).summary["files"]["model.safetensors"]
-        == (undisturbed.summary["files"]["model.safetensors"])
-    )
-
-
-def test_a_full_disk_keeps_the_state_that_was_saved(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    undisturbed = train(replace(job, root=tmp_path / "undisturbed"))
-    train_until(job, lambda progress: progress.epoch == 2)
-
-    def full(*args: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save_file", full)
-        with pytest.raises(StorageError, match="the disk is full"):
-            train(job)
-
-    assert names_in(job.folder) >= {"last.safetensors", "recipe.yaml"}
-    assert not [name for name in names_in(job.folder) if name.endswith(".part")]
-    assert (
-        train(job).summary["files"]["model.safetensors"]
-        == (undisturbed.summary["files"]["model.safetensors"])
-    )
-
-
-def test_a_diverged_training_is_told_and_leaves_no_finished_run(job: Job) -> None:
-    wild = replace(job.recipe, optimizer=SGD(lr=1e30), techniques=())
-
-    with pytest.raises(RunError, match="the training has diverged"):
-        train(replace(job, recipe=wild))
-
-    assert replace(job, recipe=wild).finished() is None

@@ -14,7 +14,7 @@ import pytest
 from rungwise.data import load
 from rungwise.errors import RunError
 from rungwise.interfaces.cli.report import report
-from rungwise.ladder import run as run_module
+from rungwise.ladder import job as job_module
 from rungwise.report.climb_page import write_climb_report
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -131,7 +131,7 @@ def test_the_other_tables_hold_the_records_figures(climbed: Path) -> None:
 def test_the_records_alone_give_the_same_page_and_nothing_is_trained(
     climbed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "Training", None)
+    monkeypatch.setattr(job_module, "Training", None)
     before = {path: path.read_bytes() for path in climbed.rglob("*") if path.is_file()}
 
     write_climb_report(climbed)

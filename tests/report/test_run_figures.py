@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from rungwise.data import Dataset, LabelledImages, load
-from rungwise.ladder.run import Job, open_run
+from rungwise.ladder.job import Job
+from rungwise.ladder.run import open_run
 from rungwise.models import MLP, Multitask
 from rungwise.models.base import Model
 from rungwise.report import run_figures

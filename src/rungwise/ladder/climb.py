@@ -20,9 +20,10 @@ import torch
 from rungwise.data import Dataset
 from rungwise.errors import BusyError, DamagedError
 from rungwise.ladder.comparison import Answers, Gain, Verdict, compare, verdicts
+from rungwise.ladder.job import Job, make_job
 from rungwise.ladder.ledger import record_opening
 from rungwise.ladder.predictions import Part, prediction_path, predictor_of, probabilities_of
-from rungwise.ladder.run import Job, Run, make_job, slug
+from rungwise.ladder.run import Run, slug
 from rungwise.ladder.rung import Ladder, Protocol, Rung
 from rungwise.ladder.statistics import Spread
 from rungwise.prediction.metrics import Evaluation, evaluate

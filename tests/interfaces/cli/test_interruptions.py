@@ -123,8 +123,8 @@ def test_a_killed_training_resumes_to_the_same_weights(rungwise: Any) -> None:
     code = f"""
 import os, signal
 from rungwise.interfaces.cli.interrupts import Interrupts
-from rungwise.ladder import run
-run.SECONDS_BETWEEN_SAVES = 0.0
+from rungwise.ladder import job
+job.SECONDS_BETWEEN_SAVES = 0.0
 done = 0
 def check(self):
     global done

@@ -12,7 +12,8 @@ from rungwise.interfaces.cli.options import Output, Place, Switch, choose_device
 from rungwise.interfaces.cli.printing import percent, print_json
 
 if TYPE_CHECKING:
-    from rungwise.ladder.run import Job, Run
+    from rungwise.ladder.job import Job
+    from rungwise.ladder.run import Run
 
 
 def train(
@@ -45,8 +46,8 @@ def train(
         dry_run: Print the resolved recipe and where the run would lie, and train nothing.
     """
     from rungwise.data import load
+    from rungwise.ladder.job import make_job
     from rungwise.ladder.recipes import find_recipe
-    from rungwise.ladder.run import make_job
     from rungwise.training.parsing import override
     from rungwise.training.seed import Seed
 

@@ -1,0 +1,224 @@
+"""A job: a run that may still have to be trained, and the training of it.
+
+The key of a run covers what determines the weights: the training part of the recipe, the data's
+content and the engine's version. So what was trained once is found again, whatever it is called.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rungwise.data import Dataset, Parts, draw
+from rungwise.errors import BusyError
+from rungwise.ladder.environment import describe_environment
+from rungwise.ladder.run import CHECKED_FILES, Run, explaining_access, open_run, slug
+from rungwise.models.summary import summarize
+from rungwise.prediction.predictor import Predictor
+from rungwise.storage import explaining_storage, sha256, write_text
+from rungwise.techniques import EpochRecord
+from rungwise.training import checkpoint, precision
+from rungwise.training.loop import ENGINE_VERSION, Progress, Training
+from rungwise.training.parsing import dump_training, recipe_text
+from rungwise.training.recipe import Recipe
+from rungwise.training.seed import Seed
+
+SECONDS_BETWEEN_SAVES = 5.0
+
+_summarize = functools.cache(summarize)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that may still have to be trained.
+
+    Args:
+        recipe: With precision resolved, without views and ensemble.
+        dataset: The data set.
+        seed: Keys the draw of the data and all randomness of the training.
+        root: The folder of all runs.
+        device: Where to train.
+    """
+
+    recipe: Recipe
+    dataset: Dataset
+    seed: Seed
+    root: Path
+    device: torch.device
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder: one that holds the same training already, or a new one."""
+        key = training_key(self.recipe, self.dataset)
+        data = self.root / slug(self.dataset.name)
+        with explaining_access(data):
+            same = sorted(data.glob(f"*-{key}")) if data.is_dir() else []
+        parent = same[0] if same else data / f"{self.recipe.name}-{key}"
+        return parent / f"seed-{self.seed}"
+
+    def finished(self) -> Run | None:
+        """Return the run if it is finished.
+
+        Raises:
+            RunError: It is finished but damaged.
+        """
+        folder = self.folder
+        with explaining_access(folder):
+            done = (folder / "summary.json").exists()
+        return open_run(folder) if done else None
+
+    def is_started(self) -> bool:
+        """Whether the run is unfinished and has a state to go on from."""
+        return (self.folder / "last.safetensors").exists()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from training the same run within the block.
+
+        The lock is the system's: it is gone when its holder is, however that ended.
+
+        Raises:
+            BusyError: Another process is training it.
+        """
+        from filelock import FileLock, Timeout
+
+        key = training_key(self.recipe, self.dataset)
+        path = self.root / ".locks" / f"{key}-{self.seed}.lock"
+        with explaining_storage(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path, timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise BusyError(
+                    f"another process is training {self.folder}",
+                    expected="one training of a run at a time",
+                    fix="wait until it is done: its result is found then",
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def set_aside(self) -> Path:
+        """Move a damaged run's folder out of the way, and return where it lies now."""
+        folder = self.folder
+        taken = len(list(folder.parent.glob(f"{folder.name}.damaged-*")))
+        aside = folder.with_name(f"{folder.name}.damaged-{taken + 1}")
+        with explaining_storage(folder):
+            folder.rename(aside)
+        return aside
+
+    def parts(self) -> Parts:
+        """Return the images that the seed draws to train on, validate and test with."""
+        return draw(self.dataset, self.recipe.validation, self.seed.draw)
+
+    def train(self) -> Generator[Progress, None, None]:
+        """Train from the start or from the saved state, yielding after each step.
+
+        Whoever stops iterating loses nothing: the state is saved when the generator is closed.
+
+        Raises:
+            RunError: The saved state is damaged, or the training diverges.
+            StorageError: The disk is full or the folder cannot be written.
+        """
+        folder, parts = self.folder, self.parts()
+        training = Training(self.recipe, parts.train, parts.validation, self.seed, self.device)
+        state = folder / "last.safetensors"
+        if state.exists():
+            checkpoint.restore(training, state)
+        saved, started = time.monotonic(), False
+        try:
+            for progress in training.steps():
+                if not started:  # a recipe whose first step fails leaves no folder behind
+                    self._start(folder)
+                    started = True
+                if progress.record:
+                    write_text(folder / "metrics.csv", metrics_text(training.history))
+                    if time.monotonic() - saved > SECONDS_BETWEEN_SAVES and not training.finished:
+                        checkpoint.save(training, state)
+                        saved = time.monotonic()
+                yield progress
+        except GeneratorExit:
+            checkpoint.save(training, state)
+            raise
+        self._finish(training, folder, parts)
+
+    def _start(self, folder: Path) -> None:
+        write_text(folder / "recipe.yaml", recipe_text(self.recipe))
+        environment = describe_environment(self.device)
+        write_text(folder / "environment.json", json.dumps(environment, indent=1))
+
+    def _finish(self, training: Training, folder: Path, parts: Parts) -> None:
+        predictor = Predictor(
+            recipe=self.recipe,
+            members=(self.recipe,),
+            nets=(training.trained_network(),),
+            class_names=parts.train.class_names,
+            shape=parts.train.shape,
+            resizes=self.dataset.image_size is not None,
+        )
+        predictor.save(folder / "model.safetensors")
+        write_text(folder / "metrics.csv", metrics_text(training.history))
+        summary = self._summary(training)
+        summary["files"] = {name: sha256(folder / name) for name in CHECKED_FILES}
+        write_text(folder / "summary.json", json.dumps(summary, indent=1))
+        (folder / "last.safetensors").unlink(missing_ok=True)
+
+    def _summary(self, training: Training) -> dict[str, Any]:
+        kept = training.kept_record()
+        model = _summarize(self.recipe.model, self.dataset.train.shape, self.dataset.train.classes)
+        images = len(training.images) * len(training.history)
+        return {
+            "data": self.dataset.name,
+            "image_size": self.dataset.image_size,
+            "fingerprint": self.dataset.fingerprint,
+            "key": training_key(self.recipe, self.dataset),
+            "recipe": self.recipe.name,
+            "seed": str(self.seed),
+            "validation": self.recipe.validation,
+            "val_accuracy": kept.val_acc,
+            "val_loss": kept.val_loss,
+            "train_accuracy": kept.train_acc,
+            "kept_epoch": kept.epoch,
+            "keep": self.recipe.keep,
+            "epochs": len(training.history),
+            "seconds": sum(record.seconds for record in training.history),
+            "flops": model.training_flops_per_image * images,
+        }
+
+
+def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: torch.device) -> Job:
+    """Return the job of training one net of `recipe`, its precision resolved for the device."""
+    model = _summarize(recipe.model, dataset.train.shape, dataset.train.classes)
+    resolved = precision.resolve(recipe.precision, device, model.flops * recipe.batch_size)
+    recipe = replace(recipe, precision=resolved, views=None, ensemble=())
+    return Job(recipe, dataset, seed, root, device)
+
+
+def training_key(recipe: Recipe, dataset: Dataset) -> str:
+    """Return ten hexadecimal digits over all that determines the trained weights but the seed."""
+    content = json.dumps(
+        [dump_training(recipe), dataset.fingerprint, ENGINE_VERSION], sort_keys=True
+    )
+    return hashlib.sha256(content.encode()).hexdigest()[:10]
+
+
+def metrics_text(history: list[EpochRecord]) -> str:
+    """Return the history as CSV; accuracies in 0..1, nothing where there was no validation."""
+    text = io.StringIO()
+    names = [item.name for item in dataclasses.fields(EpochRecord)]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(dataclasses.asdict(record) for record in history)
+    return text.getvalue()
