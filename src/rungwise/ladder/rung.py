@@ -8,6 +8,7 @@ from rungwise.errors import ConfigError, UnknownNameError
 from rungwise.training.recipe import Recipe
 
 Protocol = Literal["sealed", "article"]
+Reading = Literal["cumulative", "add-one", "leave-one-out"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class Rung:
         base: Name of the rung that the gain is counted from; None for the ladder's first.
         control: Whether the rung isolates a cause instead of adding a technique.
         reference: The article's test accuracy in 0..1, if it gives one.
+        left_out: Whether the recipe lacks the change; its gain is counted the other way round, as
+            what the base has over it.
     """
 
     recipe: Recipe
@@ -27,6 +30,7 @@ class Rung:
     base: str | None = None
     control: bool = False
     reference: float | None = None
+    left_out: bool = False
 
     @property
     def name(self) -> str:
@@ -45,6 +49,7 @@ class Ladder:
         rungs: At least one; a base stands before those that name it.
         article_validation: The article's own way to validate; `test` where it chose on the test
             set. None for a ladder that follows no article.
+        reading: How its rungs measure the techniques; `ladder/reading.py` makes the other ones.
 
     Raises:
         ConfigError: Two rungs have one name, or a base is missing.
@@ -55,6 +60,7 @@ class Ladder:
     title: str
     rungs: tuple[Rung, ...]
     article_validation: float | Literal["test"] | None = None
+    reading: Reading = "cumulative"
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
