@@ -10,7 +10,7 @@ import torch
 
 from rungwise.augment import Shift
 from rungwise.data import Dataset, load
-from rungwise.ladder.climb import Climb, ClimbResult
+from rungwise.ladder.climb import Climb
 from rungwise.ladder.rung import Ladder, Rung
 from rungwise.models import MLP, Multitask
 from rungwise.report.climb_page import write_climb_report
@@ -53,9 +53,8 @@ def climb_with_report() -> MakeClimb:
     """Return a function that climbs with two seeds and returns the climb's folder."""
 
     def climb(dataset: Dataset, root: Path) -> Path:
-        work = Climb(LADDER, dataset, (0, 1), root, torch.device("cpu"), command="rungwise climb x")
-        *_, result = work.events()
-        assert isinstance(result, ClimbResult)
+        work = Climb(LADDER, dataset, 2, root, torch.device("cpu"), command="rungwise climb x")
+        result = work.run()
         return write_climb_report(result.folder, dataset).parent
 
     return climb

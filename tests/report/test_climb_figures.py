@@ -9,7 +9,7 @@ import torch
 
 from rungwise.augment import MirroredCopies, Shift
 from rungwise.data import load
-from rungwise.ladder.climb import Climb, ClimbResult
+from rungwise.ladder.climb import Climb
 from rungwise.ladder.rung import Ladder, Rung
 from rungwise.models import MLP, Multitask
 from rungwise.report import pictures
@@ -54,9 +54,8 @@ def sources(tmp_path: Path) -> Sources:
         train=whole.train.take(torch.arange(60)),
         test=whole.test.take(torch.arange(20)),
     )
-    work = Climb(LADDER, dataset, (0,), tmp_path, torch.device("cpu"))
-    *_, result = work.events()
-    assert isinstance(result, ClimbResult)
+    work = Climb(LADDER, dataset, 1, tmp_path, torch.device("cpu"))
+    result = work.run()
     return Sources(read_records(result.folder), dataset)
 
 

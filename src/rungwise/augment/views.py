@@ -20,6 +20,11 @@ View = tuple[torch.Tensor, float]
 class Views:
     """A frozen dataclass of settings that yields changed copies of a batch with their weights."""
 
+    @property
+    def count(self) -> int:
+        """Number of views of each image."""
+        raise NotImplementedError
+
     def check(self, augment: Sequence[Augmentation]) -> None:
         """Refuse settings that would have no effect.
 
@@ -58,6 +63,11 @@ class RandomCopies(Views):
                 expected="1 or more",
                 fix="use for example copies: 50",
             )
+
+    @property
+    def count(self) -> int:
+        """As many as copies."""
+        return self.copies
 
     def check(self, augment: Sequence[Augmentation]) -> None:
         """Refuse recipes whose augmentations never change an image."""
@@ -99,6 +109,11 @@ class Mirror(Views):
             raise ConfigError(
                 f"mirror pixels is {self.pixels}", expected="0 or more", fix="use 0 or 1"
             )
+
+    @property
+    def count(self) -> int:
+        """Two, or six with shifts."""
+        return 6 if self.pixels else 2
 
     def of(
         self, images: torch.Tensor, augment: Sequence[Augmentation], rng: torch.Generator

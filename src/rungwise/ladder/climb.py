@@ -1,151 +1,77 @@
 """Climbing a ladder: train what is missing, predict what is missing, and compare the rungs.
 
-for each rung and seed:   train its nets that no run holds yet   -> events
-for each rung and seed:   predict the validation images
-at the end, once:         open the test set and predict it       -> ClimbResult, results.jsonl
+for each rung and seed:   train its nets that no run holds yet, predict the validation images
+if wanted:                fit the best rung's recipe once more, as the net to use
+at the end, once:         open the test set and predict it      -> ClimbResult, records on disk
+
+Without a budget rungs and seeds come in the ladder's order; with one, `budget.py` decides.
 """
 
 import contextlib
 import hashlib
 import json
+import math
 import time
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from rungwise.data import Dataset
-from rungwise.errors import BusyError, DamagedError
-from rungwise.ladder.comparison import Answers, Gain, Verdict, compare, verdicts
+from rungwise.data import Dataset, LabelledImages
+from rungwise.errors import BusyError, DamagedError, RunError
+from rungwise.ladder.budget import Allotment, Budget, OutOfTime
+from rungwise.ladder.comparison import Answers
+from rungwise.ladder.final import best_of, on_all_images
 from rungwise.ladder.job import Job, make_job
-from rungwise.ladder.ledger import record_opening
+from rungwise.ladder.ledger import earlier_openings, record_opening
+from rungwise.ladder.numbers import duration
+from rungwise.ladder.pace import Pace
 from rungwise.ladder.predictions import Part, prediction_path, predictor_of, probabilities_of
+from rungwise.ladder.result import ClimbResult, Final, Measured, RungResult
 from rungwise.ladder.run import Run, slug
 from rungwise.ladder.rung import Ladder, Protocol, Rung
-from rungwise.ladder.statistics import Spread
-from rungwise.prediction.metrics import Evaluation, evaluate
+from rungwise.ladder.verdict import judge
+from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.predictor import Predictor
 from rungwise.storage import write_text
 from rungwise.training.loop import Progress
 from rungwise.training.parsing import dump_recipe
+from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
 
 SECONDS_BETWEEN_LOOKS = 0.5
-REPORT_NAME = "report.html"
-"""The page that a climb's folder ends with; `rungwise.report` writes it."""
+PROBE_SECONDS = 1.0
+MODEL_NAME = "model.safetensors"
 
 
 class ClimbEvent(NamedTuple):
-    """What a climb is doing; `progress` is there while a net is trained."""
+    """What a climb is doing; `progress` and `epochs`, of all, are there while a net is trained."""
 
     rung: str
     seed: Seed
     doing: str
     progress: Progress | None = None
+    epochs: int = 0
 
 
-class Measured(NamedTuple):
-    """What one predictor did on one set of images."""
+class Notice(NamedTuple):
+    """Something to know of the whole climb."""
 
-    evaluation: Evaluation
-    answers: Answers
-    predictions: Path
-    fingerprint: str
+    text: str
 
 
-@dataclass(frozen=True)
-class RungResult:
-    """One rung's figures over the seeds.
+class Seen(NamedTuple):
+    """A rung measured with one seed."""
 
-    Args:
-        rung: The rung.
-        validation: What was measured with each seed; empty where nothing was held out.
-        test: What was measured with each seed; empty where the data has no test part.
-        runs: For each seed, the runs of its nets.
-        gain: The gain over the base, on the images that choices are made on.
-        verdict: What the gain says, corrected for the number of rungs.
-    """
-
-    rung: Rung
-    validation: tuple[Measured, ...]
-    test: tuple[Measured, ...]
-    runs: tuple[tuple[Run, ...], ...]
-    gain: Gain | None = None
-    verdict: Verdict | None = None
-
-    @property
-    def answers(self) -> list[Answers]:
-        """The answers that choices are made on: on validation images where there are any."""
-        return [measured.answers for measured in self.validation or self.test]
-
-    @property
-    def seconds(self) -> float:
-        """Mean training time of one seed, all its nets together."""
-        return self._mean_over_seeds("seconds")
-
-    @property
-    def flops(self) -> float:
-        """Mean training operations of one seed, all its nets together."""
-        return self._mean_over_seeds("flops")
-
-    def _mean_over_seeds(self, figure: str) -> float:
-        total = sum(float(run.summary[figure]) for runs in self.runs for run in runs)
-        return total / len(self.runs)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as `climb --json` prints them."""
-        return {
-            "name": self.rung.name,
-            "change": self.rung.change,
-            "base": self.rung.base,
-            "control": self.rung.control,
-            "val_accuracy": _accuracies(self.validation),
-            "test_accuracy": _accuracies(self.test),
-            "reference": self.rung.reference,
-            "gain": self.gain.mean if self.gain else None,
-            "interval": list(self.gain.interval) if self.gain and self.gain.interval else None,
-            "verdict": self.verdict,
-            "gain_details": self.gain.to_dict() if self.gain else None,
-            "seconds": self.seconds,
-            "flops": self.flops,
-        }
+    runs: tuple[Run, ...]
+    validation: Measured | None
 
 
-def _accuracies(measured: Sequence[Measured]) -> dict[str, Any] | None:
-    return accuracies(measured).to_dict() if measured else None
-
-
-def accuracies(measured: Sequence[Measured]) -> Spread:
-    """Return the accuracies over the seeds."""
-    return Spread(tuple(one.evaluation.accuracy for one in measured))
-
-
-@dataclass(frozen=True)
-class ClimbResult:
-    """What a climb found, with where it lies."""
-
-    ladder: Ladder
-    data: str
-    seeds: tuple[int, ...]
-    protocol: Protocol
-    rungs: tuple[RungResult, ...]
-    folder: Path
-    earlier_openings: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as `climb --json` prints them."""
-        return {
-            "ladder": self.ladder.name,
-            "data": self.data,
-            "seeds": list(self.seeds),
-            "protocol": self.protocol,
-            "test_opened_before": self.earlier_openings,
-            "rungs": [rung.to_dict() for rung in self.rungs],
-            "report": str(self.folder / REPORT_NAME),
-        }
+Events = Generator[ClimbEvent | Notice, None, None]
+Watcher = Callable[[ClimbEvent | Notice], None]
 
 
 @dataclass
@@ -155,20 +81,30 @@ class Climb:
     Args:
         ladder: Under the protocol already.
         dataset: What to train and measure on.
-        seeds: Draws of the data; each rung is measured with all of them.
+        seeds: Number of draws of the data that each rung is measured with; with a budget, at most.
         root: The folder of all runs.
         device: Where to work.
         protocol: Written onto everything that the climb prints.
         command: What the user wrote, for the records; empty where it was no command line.
+        budget: The time that is allowed; None for as much as it takes.
+        fit: Whether to fit the best rung's recipe once more, as the net to use.
+        opens_test: Whether the test set is opened at the end.
+        unread: What the ladder's reading could not show, for the records.
     """
 
     ladder: Ladder
     dataset: Dataset
-    seeds: tuple[int, ...]
+    seeds: int
     root: Path
     device: torch.device
     protocol: Protocol = "sealed"
     command: str = ""
+    budget: Budget | None = None
+    fit: bool = False
+    opens_test: bool = True
+    unread: tuple[str, ...] = ()
+    pace: Pace = field(default_factory=Pace, repr=False)
+    _seen: dict[str, list[Seen]] = field(default_factory=dict, repr=False)
 
     @property
     def folder(self) -> Path:
@@ -176,131 +112,265 @@ class Climb:
         rungs = [[rung.base, dump_recipe(rung.recipe)] for rung in self.ladder.rungs]
         content = json.dumps([rungs, self.dataset.fingerprint], sort_keys=True)
         key = hashlib.sha256(content.encode()).hexdigest()[:6]
-        name = f"{self.ladder.name}-{slug(self.dataset.name)}-{self.protocol}-{key}"
+        reading = [] if self.ladder.reading == "cumulative" else [self.ladder.reading]
+        kind = [self.protocol, *reading, *(["budget"] if self.budget else [])]
+        name = "-".join([self.ladder.name, slug(self.dataset.name), *kind, key])
         return self.root / "climbs" / name
 
     def jobs(self, rung: Rung, seed: int) -> list[Job]:
         """Return the trainings whose nets make up the rung's predictor for a seed."""
+        return self._jobs_of(rung.recipe, seed)
+
+    def _jobs_of(self, recipe: Recipe, seed: int) -> list[Job]:
         return [
-            make_job(recipe, self.dataset, Seed(seed, member), self.root, self.device)
-            for member, recipe in enumerate(rung.recipe.member_recipes())
+            make_job(single, self.dataset, Seed(seed, member), self.root, self.device)
+            for member, single in enumerate(recipe.member_recipes())
         ]
 
-    def events(self) -> Generator[ClimbEvent | ClimbResult, None, None]:
-        """Do the work, telling of each step; the last thing yielded is the result.
+    def run(self, watch: Watcher | None = None) -> ClimbResult:
+        """Do the work and return the result; `watch` is called with each step.
+
+        Whatever `watch` raises ends the climb and loses nothing: the state is saved first.
+
+        Raises:
+            UsageError, RunError, StorageError: As `events`.
+        """
+        with contextlib.closing(self.events()) as events:
+            while True:
+                try:
+                    event = next(events)
+                except StopIteration as end:
+                    result: ClimbResult = end.value
+                    return result
+                if watch:
+                    watch(event)
+
+    def events(self) -> Generator[ClimbEvent | Notice, None, ClimbResult]:
+        """Do the work, yielding each step; what the generator returns is the result.
 
         Whoever stops iterating loses nothing: a second climb goes on from what is saved.
 
         Raises:
-            RunError: A run is damaged, or a training diverges.
+            UsageError: The budget is too small for a single training.
+            RunError: A training diverges, or the budget ends before anything is measured.
             StorageError: The disk is full or the place cannot be written.
         """
-        for rung, seed in self._rungs_and_seeds():
-            for job in self.jobs(rung, seed):
-                yield from self._train(rung, job)
-        validation: dict[str, list[Measured]] = {rung.name: [] for rung in self.ladder.rungs}
-        test: dict[str, list[Measured]] = {rung.name: [] for rung in self.ladder.rungs}
-        for rung, seed in self._rungs_and_seeds():
-            yield ClimbEvent(rung.name, Seed(seed), "predicts the validation images")
-            validation[rung.name] += self._measure(rung, seed, "validation")
-        earlier = 0
-        if self.dataset.test is not None:
-            earlier = record_opening(self.root, self.dataset, f"climb {self.ladder.name}")
-        for rung, seed in self._rungs_and_seeds():
-            yield ClimbEvent(rung.name, Seed(seed), "predicts the test images")
-            test[rung.name] += self._measure(rung, seed, "test")
-        result = self._compare(validation, test, earlier)
+        self._seen.clear()
+        left_out = yield from self._measure_rungs()
+        ladder = self.ladder.only(list(self._seen))
+        final = (yield from self._fit(ladder)) if self.fit else None
+        results, final, earlier = yield from self._open_test(ladder, final)
+        result = ClimbResult(
+            ladder=ladder,
+            data=self.dataset.name,
+            seeds=max(results, key=lambda one: len(one.seeds)).seeds,
+            protocol=self.protocol,
+            rungs=judge(results, adaptive=self.budget is not None),
+            folder=self.folder,
+            earlier_openings=earlier,
+            left_out=(*self.unread, *left_out),
+            final=final,
+            budget=self.budget.seconds if self.budget else None,
+        )
         self._write(result)
-        yield result
+        return result
 
     def predictor(self, rung: Rung) -> Predictor:
         """Return the rung's predictor for the first seed, once its nets are trained."""
-        return predictor_of(rung.recipe, self._runs(rung, self.seeds[0]), self.device)
+        return predictor_of(rung.recipe, _finished(self.jobs(rung, 0)), self.device)
 
-    def _rungs_and_seeds(self) -> Iterator[tuple[Rung, int]]:
-        return ((rung, seed) for rung in self.ladder.rungs for seed in self.seeds)
+    def time(self) -> Events:
+        """Find out how long each rung's trainings take, where nothing is known of it yet."""
+        for rung in self.ladder.rungs:
+            for job in self.jobs(rung, 0):
+                if self.pace.knows(job):
+                    continue
+                like = self._like(job)
+                if like is None:
+                    yield ClimbEvent(rung.name, job.seed, "is timed by a few steps")
+                    self.pace.learn(job, job.probe(self._probe_seconds()))
+                else:
+                    self.pace.learn(job, like)
 
-    def _train(self, rung: Rung, job: Job) -> Iterator[ClimbEvent]:
+    def allotment(self, budget: Budget) -> Allotment:
+        """Return what decides on the next rung and seed, once `time` is through."""
+        return Allotment(
+            budget,
+            self.ladder,
+            self.dataset,
+            self.seeds,
+            self.jobs,
+            self.pace,
+            lambda: self._results(self.ladder, {}),
+        )
+
+    def _like(self, job: Job) -> float | None:
+        """Return the seconds of a finished training of the same key, whatever its seed."""
+        for path in sorted(job.folder.parent.glob("seed-*/summary.json")):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                return float(json.loads(path.read_text())["seconds"])
+        return None
+
+    def _probe_seconds(self) -> float:
+        if self.budget is None:
+            return PROBE_SECONDS
+        return min(PROBE_SECONDS, self.budget.seconds / 100)
+
+    def _measure_rungs(self) -> Generator[ClimbEvent | Notice, None, tuple[str, ...]]:
+        """Measure the rungs on validation images; return what was left out for want of time."""
+        if self.budget is None:
+            for rung in self.ladder.rungs:
+                for seed in range(self.seeds):
+                    yield from self._measure_rung(rung, seed, math.inf)
+            return ()
+        yield from self.time()
+        allotment = self.allotment(self.budget)
+        yield Notice(allotment.forecast())
+        for rung, seed in allotment.pairs():
+            try:
+                yield from self._measure_rung(rung, seed, allotment.training_ends(rung))
+            except OutOfTime:
+                allotment.unfinished(rung, seed)
+        if not self._seen:
+            raise RunError(
+                f"the budget of {duration(self.budget.seconds)} ended before anything was measured",
+                expected="a budget for one training at least",
+                fix="give the command again with a larger --budget: it goes on from what is saved",
+            )
+        return allotment.left_out()
+
+    def _measure_rung(self, rung: Rung, seed: int, ends: float) -> Events:
+        jobs = self.jobs(rung, seed)
+        for job in jobs:
+            yield from self._train(rung.name, job, ends)
+        yield ClimbEvent(rung.name, Seed(seed), "predicts the validation images")
+        runs = _finished(jobs)
+        validation = self._measure(rung.recipe, runs, jobs[0].parts().validation, "validation")
+        self._seen.setdefault(rung.name, []).append(Seen(runs, validation))
+
+    def _train(self, rung: str, job: Job, ends: float) -> Events:
         """Train the job unless its run is there; wait where another process trains it."""
         while True:
             try:
                 with job.alone():
-                    yield from self._train_alone(rung, job)
+                    yield from self._train_alone(rung, job, ends)
                 return
             except BusyError:
-                yield ClimbEvent(rung.name, job.seed, "waits for another process that trains it")
+                yield ClimbEvent(rung, job.seed, "waits for another process that trains it")
+                if time.monotonic() > ends:
+                    raise OutOfTime from None
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
-    def _train_alone(self, rung: Rung, job: Job) -> Iterator[ClimbEvent]:
+    def _train_alone(self, rung: str, job: Job, ends: float) -> Events:
         try:
             if job.finished():
                 return
-            yield from self._steps(rung, job)
+            yield from self._steps(rung, job, ends)
         except DamagedError as error:
             told = f"{error.problem}; set aside as {job.set_aside()}, trained again"
-            yield ClimbEvent(rung.name, job.seed, told)
-            yield from self._steps(rung, job)
+            yield ClimbEvent(rung, job.seed, told)
+            yield from self._steps(rung, job, ends)
 
-    def _steps(self, rung: Rung, job: Job) -> Iterator[ClimbEvent]:
+    def _steps(self, rung: str, job: Job, ends: float) -> Events:
+        resumed, started = job.is_started(), time.monotonic()
         with contextlib.closing(job.train()) as training:
             for progress in training:
-                yield ClimbEvent(rung.name, job.seed, "trains", progress)
+                yield ClimbEvent(rung, job.seed, "trains", progress, job.recipe.epochs)
+                if time.monotonic() > ends:
+                    raise OutOfTime
+        if not resumed:
+            self.pace.learn(job, time.monotonic() - started)
 
-    def _runs(self, rung: Rung, seed: int) -> tuple[Run, ...]:
-        return tuple(run for job in self.jobs(rung, seed) if (run := job.finished()))
+    def _fit(self, ladder: Ladder) -> Generator[ClimbEvent | Notice, None, Final]:
+        """Fit the best rung's recipe to all training images, and save its predictor."""
+        rung = self._best(ladder)
+        recipe = on_all_images(rung.recipe, self.dataset)
+        ends = self.budget.ends if self.budget else math.inf
+        try:
+            for job in self._jobs_of(recipe, 0):
+                yield from self._train(f"final {rung.name}", job, ends)
+        except OutOfTime:
+            yield Notice(f"no time was left to fit {rung.name} to all images: seed 0 is taken")
+            recipe = rung.recipe
+        jobs = self._jobs_of(recipe, 0)
+        path = self.folder / MODEL_NAME
+        runs = _finished(jobs)
+        predictor_of(recipe, runs, self.device).save(path)
+        return Final(recipe, runs, path, len(jobs[0].parts().train), None)
 
-    def _measure(self, rung: Rung, seed: int, part: Part) -> list[Measured]:
-        parts = self.jobs(rung, seed)[0].parts()
-        images = parts.validation if part == "validation" else parts.test
+    def _best(self, ladder: Ladder) -> Rung:
+        results = self._results(ladder, {})
+        if any(result.validation for result in results):
+            return best_of(results).rung
+        return [rung for rung in ladder.rungs if not rung.control][-1]
+
+    def _open_test(
+        self, ladder: Ladder, final: Final | None
+    ) -> Generator[ClimbEvent | Notice, None, tuple[list[RungResult], Final | None, int]]:
+        """Predict the test images, once everything is chosen."""
+        images = self.dataset.test
+        if images is None or not self.opens_test:
+            return self._results(ladder, {}), final, 0
+        earlier = self._note_opening(ladder, final, images)
+        test: dict[str, list[Measured]] = {}
+        for rung in ladder.rungs:
+            for seed, seen in enumerate(self._seen[rung.name]):
+                yield ClimbEvent(rung.name, Seed(seed), "predicts the test images")
+                measured = self._measure(rung.recipe, seen.runs, images, "test")
+                test.setdefault(rung.name, []).extend([measured] if measured else [])
+        if final:
+            final = replace(final, test=self._measure(final.recipe, final.runs, images, "test"))
+        return self._results(ladder, test), final, earlier
+
+    def _note_opening(self, ladder: Ladder, final: Final | None, images: LabelledImages) -> int:
+        """Write the opening down if anything new will be seen; return how many were before."""
+        used = [(rung.recipe, seen.runs) for rung in ladder.rungs for seen in self._seen[rung.name]]
+        used += [(final.recipe, final.runs)] if final else []
+        seeds = max(len(seen) for seen in self._seen.values())
+        what = f"climb {self.folder.name} with {seeds} seeds"
+        paths = (prediction_path(recipe, runs, images, self.root) for recipe, runs in used)
+        if all(path.exists() for path in paths):
+            return earlier_openings(self.root, self.dataset, what)
+        return record_opening(self.root, self.dataset, what)
+
+    def _measure(
+        self, recipe: Recipe, runs: Sequence[Run], images: LabelledImages | None, part: Part
+    ) -> Measured | None:
         if images is None:
-            return []
-        runs = self._runs(rung, seed)
-        probabilities = probabilities_of(rung.recipe, runs, images, part, self.root, self.device)
+            return None
+        probabilities = probabilities_of(recipe, runs, images, part, self.root, self.device)
         right = (probabilities.argmax(1) == images.labels).numpy()
         answers = Answers(images.identities, right)
-        path = prediction_path(rung.recipe, runs, images, self.root)
-        return [Measured(evaluate(probabilities, images), answers, path, images.fingerprint)]
+        path = prediction_path(recipe, runs, images, self.root)
+        return Measured(evaluate(probabilities, images), answers, path, images.fingerprint)
 
-    def _compare(
-        self,
-        validation: dict[str, list[Measured]],
-        test: dict[str, list[Measured]],
-        earlier_openings: int,
-    ) -> ClimbResult:
-        results: dict[str, RungResult] = {}
-        comparisons = sum(rung.base is not None for rung in self.ladder.rungs)
-        for rung in self.ladder.rungs:
-            runs = tuple(self._runs(rung, seed) for seed in self.seeds)
-            plain = RungResult(rung, tuple(validation[rung.name]), tuple(test[rung.name]), runs)
-            base = results[rung.base] if rung.base else None
-            gain = compare(plain.answers, base.answers, comparisons) if base else None
-            results[rung.name] = replace(plain, gain=gain)
-        return ClimbResult(
-            self.ladder,
-            self.dataset.name,
-            self.seeds,
-            self.protocol,
-            _judged(list(results.values())),
-            self.folder,
-            earlier_openings,
-        )
+    def _results(self, ladder: Ladder, test: dict[str, list[Measured]]) -> list[RungResult]:
+        """Return the figures of the rungs that were measured, not compared yet."""
+        return [
+            RungResult(
+                rung=rung,
+                seeds=tuple(range(len(seen))),
+                validation=tuple(one.validation for one in seen if one.validation),
+                test=tuple(test.get(rung.name, [])),
+                runs=tuple(one.runs for one in seen),
+            )
+            for rung in ladder.rungs
+            if (seen := self._seen.get(rung.name, []))
+        ]
 
     def _write(self, result: ClimbResult) -> None:
-        lines = [
-            json.dumps(_record(result, rung, index)) + "\n"
-            for rung in result.rungs
-            for index in range(len(result.seeds))
-        ]
-        write_text(result.folder / "results.jsonl", "".join(lines))
+        about = {"ladder": result.ladder.name, "data": result.data, "protocol": result.protocol}
+        lines = [json.dumps({**about, **line}) for rung in result.rungs for line in rung.lines()]
+        write_text(result.folder / "results.jsonl", "".join(f"{line}\n" for line in lines))
         write_text(result.folder / "climb.json", json.dumps(result.to_dict(), indent=1))
-        circumstances = json.dumps(self._circumstances(), indent=1)
+        circumstances = json.dumps(self._circumstances(result.ladder), indent=1)
         write_text(result.folder / "circumstances.json", circumstances)
 
-    def _circumstances(self) -> dict[str, Any]:
+    def _circumstances(self, ladder: Ladder) -> dict[str, Any]:
         """Return what the report tells beside the figures, and needs to draw them again."""
         data = self.dataset
         return {
-            "title": self.ladder.title,
+            "title": ladder.title,
             "command": self.command,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "dataset": {
@@ -312,40 +382,9 @@ class Climb:
                 "train_images": len(data.train),
                 "test_images": len(data.test) if data.test else 0,
             },
-            "recipes": {rung.name: dump_recipe(rung.recipe) for rung in self.ladder.rungs},
+            "recipes": {rung.name: dump_recipe(rung.recipe) for rung in ladder.rungs},
         }
 
 
-def _judged(results: Sequence[RungResult]) -> tuple[RungResult, ...]:
-    """Return the results with their verdicts, which depend on how many rungs are compared."""
-    compared = [result.rung.name for result in results if result.gain]
-    given = dict(zip(compared, verdicts([r.gain for r in results if r.gain]), strict=True))
-    return tuple(replace(result, verdict=given.get(result.rung.name)) for result in results)
-
-
-def _record(result: ClimbResult, rung: RungResult, index: int) -> dict[str, Any]:
-    """Return one line of `results.jsonl`: a rung measured with one seed."""
-    runs = rung.runs[index]
-    return {
-        "ladder": result.ladder.name,
-        "data": result.data,
-        "protocol": result.protocol,
-        "rung": rung.rung.name,
-        "seed": result.seeds[index],
-        "runs": [str(run.path) for run in runs],
-        "validation": _measured(rung.validation, index),
-        "test": _measured(rung.test, index),
-        "seconds": sum(run.summary["seconds"] for run in runs),
-        "flops": sum(run.summary["flops"] for run in runs),
-    }
-
-
-def _measured(measured: Sequence[Measured], index: int) -> dict[str, Any] | None:
-    if not measured:
-        return None
-    one = measured[index]
-    return {
-        **one.evaluation.to_dict(),
-        "predictions": str(one.predictions),
-        "fingerprint": one.fingerprint,
-    }
+def _finished(jobs: Sequence[Job]) -> tuple[Run, ...]:
+    return tuple(run for job in jobs if (run := job.finished()))

@@ -54,10 +54,10 @@ class Gain:
     Args:
         mean: Mean over the seeds, in -1..1.
         values: The gain with each seed.
-        interval: 95% interval; None with a single seed.
+        interval: 95% interval, or wider where looks are spent; None with a single seed.
         seed_deviation: Standard deviation of `mean` that the seeds bring; None with a single seed.
         image_deviation: Standard deviation of `mean` that the finite number of images brings.
-        p_value: Two-sided, of no gain; 1 with a single seed.
+        p_value: Two-sided, of no gain, corrected for looks; 1 with a single seed.
         further_seeds: Seeds that would be needed on top to tell a gain of this size from none, for
             as many comparisons as there are: 0 if it can be told already, None if no number of
             seeds would do.
@@ -83,14 +83,24 @@ class Gain:
         }
 
 
-def compare(answers: Sequence[Answers], base: Sequence[Answers], comparisons: int = 1) -> Gain:
+def compare(
+    answers: Sequence[Answers], base: Sequence[Answers], comparisons: int = 1, looks: int = 0
+) -> Gain:
     """Return the gain of a rung over its base.
+
+    Who looks at a verdict to decide whether to measure on has several chances to be wrong. So the
+    chance of error is spent: of the 5% the first look gets a half, the second a quarter, and so
+    on, which is never more than 5% in all. Source: Bonferroni's inequality; on spending, Lan &
+    DeMets 1983, "Discrete sequential boundaries for clinical trials".
 
     Args:
         answers: The rung's answers, one item for each seed.
         base: The base's, with the same seeds on the same images.
         comparisons: Number of gains that the ladder compares; more of them need more seeds.
+        looks: Which look this is, from 1, where looks decide about further seeds; 0 where the
+            number of seeds was fixed beforehand.
     """
+    share = 2.0**-looks
     differences = [a.right.astype(np.float64) - b.right for a, b in zip(answers, base, strict=True)]
     values = np.array([difference.mean() for difference in differences])
     seeds, mean = len(values), float(values.mean())
@@ -100,15 +110,15 @@ def compare(answers: Sequence[Answers], base: Sequence[Answers], comparisons: in
     if seeds == 1:
         return Gain(mean, (mean,), None, None, math.sqrt(own), 1.0, None)
     between = float(values.var(ddof=1))
-    half = _half_width(1 - LEVEL, between, shared, seeds)
+    half = _half_width(share * (1 - LEVEL), between, shared, seeds)
     return Gain(
         mean=mean,
         values=tuple(values.tolist()),
         interval=(mean - half, mean + half),
         seed_deviation=math.sqrt(max(0.0, between / seeds + shared - images)),
         image_deviation=math.sqrt(images),
-        p_value=_p_value(mean, between, shared, seeds),
-        further_seeds=_further_seeds(mean, between, shared, seeds, comparisons),
+        p_value=min(1.0, _p_value(mean, between, shared, seeds) / share),
+        further_seeds=_further_seeds(mean, between, shared, seeds, share / comparisons),
     )
 
 
@@ -160,9 +170,9 @@ def _p_value(mean: float, between: float, shared: float, seeds: int) -> float:
 
 
 def _further_seeds(
-    mean: float, between: float, shared: float, seeds: int, comparisons: int
+    mean: float, between: float, shared: float, seeds: int, share: float
 ) -> int | None:
-    level = (1 - LEVEL) / comparisons
+    level = (1 - LEVEL) * share
     for count in range(seeds, MOST_SEEDS + 1):
         if abs(mean) > _half_width(level, between, shared, count):
             return count - seeds

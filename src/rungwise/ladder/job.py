@@ -56,15 +56,55 @@ class Job:
     root: Path
     device: torch.device
 
+    @functools.cached_property
+    def key(self) -> str:
+        """Ten hexadecimal digits over all that determines the trained weights but the seed."""
+        return training_key(self.recipe, self.dataset)
+
     @property
     def folder(self) -> Path:
         """The run's folder: one that holds the same training already, or a new one."""
-        key = training_key(self.recipe, self.dataset)
         data = self.root / slug(self.dataset.name)
         with explaining_access(data):
-            same = sorted(data.glob(f"*-{key}")) if data.is_dir() else []
-        parent = same[0] if same else data / f"{self.recipe.name}-{key}"
+            same = sorted(data.glob(f"*-{self.key}")) if data.is_dir() else []
+        parent = same[0] if same else data / f"{self.recipe.name}-{self.key}"
         return parent / f"seed-{self.seed}"
+
+    @functools.cached_property
+    def images_seen(self) -> int:
+        """About how many images the training steps on, copies and epochs counted."""
+        train = self.parts().train
+        one = train.take(torch.zeros(1, dtype=torch.int64))
+        for augmentation in self.recipe.augment:
+            one = augmentation.enlarge(one)
+        return len(train) * len(one) * self.likely_epochs
+
+    @property
+    def likely_epochs(self) -> int:
+        """About how many epochs the training takes."""
+        epochs = self.recipe.epochs
+        return min([epochs, *(t.likely_epochs(epochs) for t in self.recipe.techniques)])
+
+    @property
+    def flops(self) -> float:
+        """About how many operations the training takes."""
+        train = self.dataset.train
+        model = _summarize(self.recipe.model, train.shape, train.classes)
+        return float(model.training_flops_per_image * self.images_seen)
+
+    def probe(self, seconds: float) -> float:
+        """Take training steps for so many seconds, keep nothing, and return how long all take."""
+        parts = self.parts()
+        training = Training(self.recipe, parts.train, parts.validation, self.seed, self.device)
+        steps = training.steps()
+        next(steps)  # The first step sets up what the others find.
+        started, taken = time.perf_counter(), 0
+        while taken == 0 or time.perf_counter() - started < seconds:
+            if next(steps, None) is None:
+                break
+            taken += 1
+        each = (time.perf_counter() - started) / max(1, taken)
+        return each * training.steps_per_epoch * self.likely_epochs
 
     def finished(self) -> Run | None:
         """Return the run if it is finished.
@@ -72,10 +112,13 @@ class Job:
         Raises:
             RunError: It is finished but damaged.
         """
+        return open_run(self.folder) if self.is_finished() else None
+
+    def is_finished(self) -> bool:
+        """Whether the run is there, damaged or not."""
         folder = self.folder
         with explaining_access(folder):
-            done = (folder / "summary.json").exists()
-        return open_run(folder) if done else None
+            return (folder / "summary.json").exists()
 
     def is_started(self) -> bool:
         """Whether the run is unfinished and has a state to go on from."""
@@ -92,8 +135,7 @@ class Job:
         """
         from filelock import FileLock, Timeout
 
-        key = training_key(self.recipe, self.dataset)
-        path = self.root / ".locks" / f"{key}-{self.seed}.lock"
+        path = self.root / ".locks" / f"{self.key}-{self.seed}.lock"
         with explaining_storage(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(path, timeout=0)
@@ -183,7 +225,7 @@ class Job:
             "data": self.dataset.name,
             "image_size": self.dataset.image_size,
             "fingerprint": self.dataset.fingerprint,
-            "key": training_key(self.recipe, self.dataset),
+            "key": self.key,
             "recipe": self.recipe.name,
             "seed": str(self.seed),
             "validation": self.recipe.validation,

@@ -1,4 +1,8 @@
-"""The ledger: every opening of a test set is written down, one JSON object on a line."""
+"""The ledger: every opening of a test set is written down, one JSON object on a line.
+
+An opening is work that lets new predictions of the test images be seen. Reading again what was
+predicted before opens nothing.
+"""
 
 import json
 import os
@@ -11,12 +15,12 @@ from rungwise.storage import explaining_storage
 
 
 def record_opening(root: Path, dataset: Dataset, what: str) -> int:
-    """Write down that the test set was opened, and return how often it was before.
+    """Write down that the test set was opened, and return how often it was by other work before.
 
     Args:
         root: The folder of all runs; the ledger is its `ledger.jsonl`.
         dataset: Whose test set.
-        what: What was evaluated.
+        what: What was evaluated; the same words for the same work.
 
     Raises:
         StorageError: The ledger cannot be written.
@@ -29,7 +33,6 @@ def record_opening(root: Path, dataset: Dataset, what: str) -> int:
         "what": what,
     }
     with explaining_storage(path):
-        earlier = len(openings(root, dataset))
         root.mkdir(parents=True, exist_ok=True)
         # One write of one line: writers at the same time do not mix.
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -37,7 +40,18 @@ def record_opening(root: Path, dataset: Dataset, what: str) -> int:
             os.write(handle, (_line_end(path) + json.dumps(entry) + "\n").encode())
         finally:
             os.close(handle)
-    return earlier
+    return earlier_openings(root, dataset, what)
+
+
+def earlier_openings(root: Path, dataset: Dataset, what: str) -> int:
+    """Count the openings by other work before the last one by this work.
+
+    Where this work opened nothing, as when it reads what others predicted, all of them count.
+    """
+    entries = openings(root, dataset)
+    own = [place for place, entry in enumerate(entries) if entry.get("what") == what]
+    before = entries[: own[-1]] if own else entries
+    return sum(entry.get("what") != what for entry in before)
 
 
 def openings(root: Path, dataset: Dataset) -> list[dict[str, Any]]:

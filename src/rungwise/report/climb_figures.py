@@ -16,11 +16,11 @@ from rungwise import randomness
 from rungwise.augment import Augmentation
 from rungwise.data import Dataset, LabelledImages, draw
 from rungwise.errors import RunError, RungwiseError, StorageError
+from rungwise.ladder.numbers import counted, percent
 from rungwise.ladder.run import open_run
 from rungwise.report import pictures
 from rungwise.report.mistakes import Mistake, gallery, mistakes, most_confident
 from rungwise.report.netdrawing import draw_network
-from rungwise.report.numbers import counted, percent
 from rungwise.report.records import Part, Records
 from rungwise.report.reliability import (
     Bin,

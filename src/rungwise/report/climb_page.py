@@ -11,7 +11,8 @@ from typing import Any
 
 from rungwise.data import Dataset, load
 from rungwise.errors import RungwiseError
-from rungwise.ladder.climb import REPORT_NAME
+from rungwise.ladder.numbers import counted, operations, percent, points, seconds, spread
+from rungwise.ladder.result import REPORT_NAME
 from rungwise.report.canvas import DPI
 from rungwise.report.climb_figures import (
     Picture,
@@ -20,7 +21,6 @@ from rungwise.report.climb_figures import (
     confusion_matrix,
     draw_climb_figures,
 )
-from rungwise.report.numbers import counted, operations, percent, points, seconds, spread
 from rungwise.report.records import Records, read_records
 from rungwise.report.summary import summarize_climb, warnings_of
 from rungwise.report.tables import (

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rungwise.report.numbers import counted, percent, points
+from rungwise.ladder.numbers import counted, percent, points
 from rungwise.report.records import Records
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rungwise.ladder.numbers import points
 from rungwise.report.canvas import new_figure, save
-from rungwise.report.numbers import points
 from rungwise.report.records import Records
 
 if TYPE_CHECKING:

@@ -73,6 +73,10 @@ class Technique:
         """
         return average
 
+    def likely_epochs(self, epochs: int) -> int:
+        """Return about how many of the recipe's epochs a training takes, to plan its time."""
+        return epochs
+
     def stops(self, history: Sequence[EpochRecord]) -> bool:
         """Tell whether the training ends after the last epoch of `history`."""
         return False

@@ -54,6 +54,10 @@ class EarlyStopping(Technique):
                 fix="set validation: 0.1, or drop early-stopping",
             )
 
+    def likely_epochs(self, epochs: int) -> int:
+        """Guess that the best epoch comes after twice the patience."""
+        return min(epochs, 3 * self.patience)
+
     def stops(self, history: Sequence[EpochRecord]) -> bool:
         """Count the epochs since the last improvement."""
         sign = -1.0 if self.monitor == "val_acc" else 1.0

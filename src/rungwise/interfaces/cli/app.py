@@ -14,6 +14,7 @@ from rungwise.interfaces.cli.evaluate import evaluate
 from rungwise.interfaces.cli.listing import list_names
 from rungwise.interfaces.cli.predict import predict
 from rungwise.interfaces.cli.report import report
+from rungwise.interfaces.cli.runs import runs
 from rungwise.interfaces.cli.show import show
 from rungwise.interfaces.cli.train import train
 
@@ -29,6 +30,7 @@ app = App(
 for verb in (climb, train, evaluate, predict, report, doctor):
     app.command(verb)
 app.command(data)
+app.command(runs)
 app.command(list_names, name="list")
 app.command(show)
 

@@ -1,42 +1,35 @@
 """`rungwise climb`: measure a ladder's rungs over several seeds."""
 
-import contextlib
+import re
 import shlex
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from rungwise.errors import UsageError
-from rungwise.interfaces.cli.options import Output, Place, Switch, choose_device
-from rungwise.interfaces.cli.printing import percent, print_json, print_table
+from rungwise.interfaces.cli.options import Output, Place, Switch
+from rungwise.interfaces.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rungwise.interfaces.cli.watching import Watch
-    from rungwise.ladder.climb import Climb, ClimbEvent, ClimbResult, Measured, RungResult
-    from rungwise.ladder.comparison import Gain
+    from rungwise.ladder.climb import Climb, ClimbEvent, Notice
+    from rungwise.ladder.result import ClimbResult
     from rungwise.ladder.rung import Ladder
-    from rungwise.ladder.statistics import Spread
 
 SECONDS_BETWEEN_LINES = 20.0
-
-PROTOCOLS = {
-    "sealed": "Protocol: sealed. Gains are measured on validation images held out of the training "
-    "set; the test set was opened once, at the end.",
-    "article": "Protocol: the article's own. Where validation reads '= test', the test set was "
-    "used for choosing.",
-}
 
 
 def climb(
     ladder: str = "digits",
     *,
     data: str | None = None,
-    seeds: int = 3,
+    seeds: int | None = None,
+    budget: str | None = None,
+    reading: Literal["cumulative", "add-one", "leave-one-out"] = "cumulative",
     rungs: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
     epochs: int | None = None,
     protocol: Literal["sealed", "article"] = "sealed",
+    fit: Switch = False,
     dry_run: Switch = False,
     place: Place = Place(),
     output: Output = Output(),
@@ -48,34 +41,39 @@ def climb(
     Args:
         ladder: A ladder (`rungwise list ladders`), or a data set to climb the general ladder on.
         data: Another data set than the ladder's own.
-        seeds: Number of seeds, each with its own draw of subset and validation images.
+        seeds: Number of seeds, each with its own draw of subset and validation images; by default
+            3. With --budget the most that a rung gets, by default 24.
+        budget: The time that the whole may take, such as 90s, 20m or 1h30m: as many rungs and
+            seeds as fit are measured, seeds are spent where a verdict is open, and the best
+            rung's net is fitted at the end.
+        reading: `cumulative` measures each rung on the one it builds on, `add-one` each technique
+            alone on the first rung, `leave-one-out` the top rung without each technique.
         rungs: Climb these alone; by default all.
         epochs: Train every rung for so many epochs instead of its own number.
         protocol: `sealed` chooses on validation images and opens the test set once at the end;
             `article` follows the article's own protocol.
-        dry_run: Print what would be trained, and train nothing.
+        fit: At the end fit the best rung's recipe to all training images and save the net to use.
+        dry_run: Print what would be trained, about how long it takes and how much memory and disk,
+            and train nothing but a few steps.
     """
-    from dataclasses import replace
+    from rungwise.interfaces.climbing import prepare_climb
 
-    from rungwise.data import load
-    from rungwise.ladder.climb import Climb
-    from rungwise.ladder.presets import find_ladder
-
-    if seeds < 1:
-        raise UsageError(
-            f"--seeds is {seeds}", expected="1 or more", fix="use for example --seeds 3"
-        )
-    chosen = find_ladder(ladder).under(protocol)
-    if data is not None:
-        chosen = chosen.on(data)
-    if rungs:
-        chosen = chosen.only(rungs)
-    if epochs is not None:
-        chosen = chosen.changed(lambda recipe: replace(recipe, epochs=epochs))
-    device = choose_device(place.device)
-    dataset = load(chosen.data, offline=place.offline)
-    command = _command(ladder, data, seeds, rungs, epochs, protocol, place)
-    work = Climb(chosen, dataset, tuple(range(seeds)), place.out, device, protocol, command)
+    command = _command(ladder, data, seeds, budget, reading, rungs, epochs, protocol, fit, place)
+    work = prepare_climb(
+        ladder,
+        data=data,
+        seeds=seeds,
+        budget=None if budget is None else parse_duration(budget),
+        reading=reading,
+        rungs=rungs or (),
+        epochs=epochs,
+        protocol=protocol,
+        fit=fit,
+        out=place.out,
+        device=place.device,
+        offline=place.offline,
+        command=command,
+    )
     if dry_run:
         _print_plan(work, output)
         return
@@ -86,20 +84,46 @@ def climb(
         _print(result)
 
 
+def parse_duration(text: str) -> float:
+    """Return the seconds that a duration such as `90s`, `20m` or `1h30m` has.
+
+    >>> parse_duration("1h30m"), parse_duration("45")
+    (5400.0, 45.0)
+
+    Raises:
+        UsageError: It is no duration.
+    """
+    number = r"(\d+(?:\.\d+)?)"
+    match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip().lower())
+    if not match or not any(match.groups()):
+        raise UsageError(
+            f"the budget is {text!r}",
+            expected="a duration such as 90s, 20m or 1h30m",
+            fix="use for example --budget 20m",
+        )
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
 def _command(
     ladder: str,
     data: str | None,
-    seeds: int,
+    seeds: int | None,
+    budget: str | None,
+    reading: str,
     rungs: list[str] | None,
     epochs: int | None,
     protocol: str,
+    fit: bool,
     place: Place,
 ) -> str:
-    """Return the command that climbs the same again; `--seeds` stands there even by default."""
+    """Return the command that climbs the same again."""
     plain = Place()
     options: dict[str, list[str]] = {
         "--data": [data] if data is not None else [],
-        "--seeds": [str(seeds)],
+        "--seeds": [str(seeds)] if seeds is not None else [],
+        "--budget": [budget] if budget is not None else [],
+        "--reading": [reading] if reading != "cumulative" else [],
         "--rungs": rungs or [],
         "--epochs": [str(epochs)] if epochs is not None else [],
         "--protocol": [protocol] if protocol != "sealed" else [],
@@ -107,25 +131,22 @@ def _command(
         "--device": [place.device] if place.device != plain.device else [],
     }
     words = [word for name, values in options.items() if values for word in (name, *values)]
-    return shlex.join(["rungwise", "climb", ladder, *words])
+    return shlex.join(["rungwise", "climb", ladder, *words, *(["--fit"] if fit else [])])
 
 
 def _climb(work: "Climb", quiet: bool) -> "ClimbResult":
     from rungwise.interfaces.cli.interrupts import catching_interrupts
     from rungwise.interfaces.cli.watching import Watch
-    from rungwise.ladder.climb import ClimbResult
-    from rungwise.report.climb_page import write_climb_report
+    from rungwise.interfaces.climbing import carry_out
 
     with Watch(quiet) as watch, catching_interrupts() as interrupts:
         teller = _Teller(watch, work.ladder)
-        with contextlib.closing(work.events()) as events:
-            for event in events:
-                if isinstance(event, ClimbResult):
-                    write_climb_report(event.folder, work.dataset)
-                    return event
-                teller.tell(event)
-                interrupts.check()
-    raise AssertionError("a climb ends with its result")
+
+        def tell(event: "ClimbEvent | Notice") -> None:
+            teller.tell(event)
+            interrupts.check()
+
+        return carry_out(work, tell)
 
 
 class _Teller:
@@ -138,14 +159,19 @@ class _Teller:
         self._clock = Clock(SECONDS_BETWEEN_LINES)
         self._before = ""
 
-    def tell(self, event: "ClimbEvent") -> None:
+    def tell(self, event: "ClimbEvent | Notice") -> None:
         """Print a line when something new begins, and now and then an epoch's accuracy."""
+        from rungwise.ladder.climb import Notice
+
+        if isinstance(event, Notice):
+            self._watch.line(event.text)
+            return
         name = f"{event.rung}, seed {event.seed}: {event.doing}"
         if event.progress is None:
             self._watch.line(name)
             return
         epoch, record = event.progress.epoch, event.progress.record
-        epochs = self._ladder.rung(event.rung).recipe.epochs
+        epochs = event.epochs
         self._watch.training_bar(f"{event.rung}, seed {event.seed}, ", event.progress, epochs)
         if name != self._before:
             self._watch.line(name)
@@ -156,111 +182,38 @@ class _Teller:
 
 
 def _print_plan(work: "Climb", output: Output) -> None:
-    plan = [
-        {
-            "rung": rung.name,
-            "seed": str(job.seed),
-            "run": str(job.folder),
-            "trained": bool(job.finished()),
-        }
-        for rung in work.ladder.rungs
-        for seed in work.seeds
-        for job in work.jobs(rung, seed)
-    ]
+    from rungwise.ladder.numbers import duration
+    from rungwise.ladder.plan import plan_of
+
+    plan = plan_of(work)
     if output.json:
-        print_json(plan)
+        print_json(plan.to_dict())
         return
     rows = [
         [
-            str(row["rung"]),
-            str(row["seed"]),
-            "found" if row["trained"] else "to train",
-            str(row["run"]),
+            rung.name,
+            str(rung.trainings),
+            str(rung.found),
+            duration(rung.seconds_each),
+            duration(rung.seconds),
+            f"{rung.disk / 1e6:.1f} MB",
         ]
-        for row in plan
+        for rung in plan.rungs
     ]
-    print_table(["rung", "seed", "", "run"], rows, left=4)
-
-
-def _print(result: "ClimbResult") -> None:
-    article = any(rung.rung.reference is not None for rung in result.rungs)
-    names = ["validation", "test", *(["article"] if article else [])]
-    rows = [_row(rung, article) for rung in result.rungs]
-    count = len(result.seeds)
-    print_table(
-        ["rung", "change", *names, "over", "gain", "verdict", "seconds", "operations"],
-        rows,
-        left=2,
-        title=f"{result.ladder.title} [{result.data}, {count} seed{'s' if count > 1 else ''}]",
+    names = ["rung", "to train", "found", "each about", "all about", "disk about"]
+    print_table(names, rows, title=f"{work.ladder.title} [{work.dataset.name}]")
+    print(
+        f"In all {plan.trainings} trainings, about {duration(plan.seconds)}, "
+        f"{plan.memory / 1e9:.1f} GB of memory, {plan.disk / 1e6:.1f} MB of disk."
     )
-    for note in _notes(result):
+    for note in plan.notes:
         print(note)
 
 
-def _row(result: "RungResult", article: bool) -> list[str]:
-    rung = result.rung
-    chosen_on_test = rung.recipe.validation == "test"
-    return [
-        f"{rung.name} (control)" if rung.control else rung.name,
-        rung.change,
-        "= test" if chosen_on_test else _accuracy(result.validation),
-        _accuracy(result.test),
-        *([percent(rung.reference) if rung.reference is not None else ""] if article else []),
-        rung.base or "",
-        _gain(result.gain) if result.gain else "",
-        _verdict(result),
-        f"{result.seconds:.1f}",
-        f"{result.flops:.2g}",
-    ]
+def _print(result: "ClimbResult") -> None:
+    from rungwise.ladder.table import header, notes, rows, title
 
-
-def _accuracy(measured: "Sequence[Measured]") -> str:
-    from rungwise.ladder.climb import accuracies
-
-    if not measured:
-        return "-"
-    spread = accuracies(measured)
-    return f"{percent(spread.mean)}{_deviation(spread)}"
-
-
-def _gain(gain: "Gain") -> str:
-    if gain.interval is None:
-        return f"{100 * gain.mean:+.2f}"
-    low, high = gain.interval
-    return f"{100 * gain.mean:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
-
-
-def _verdict(result: "RungResult") -> str:
-    gain = result.gain
-    if gain is None or result.verdict != "unclear" or len(gain.values) < 2:
-        return result.verdict or ""
-    more = gain.further_seeds
-    return f"unclear: {more} more seeds" if more else "unclear"
-
-
-def _deviation(spread: "Spread") -> str:
-    return f" ± {100 * spread.std:.2f}" if spread.std is not None else ""
-
-
-def _notes(result: "ClimbResult") -> list[str]:
-    from rungwise.ladder.climb import REPORT_NAME
-
-    notes = [
-        "Accuracies: mean over the seeds ± standard deviation. Gains: paired seed by seed, in "
-        "percentage points, with a 95% interval for the noise of seeds and of images; verdicts are "
-        "corrected for the number of rungs (Holm).",
-        PROTOCOLS[result.protocol],
-    ]
-    if result.earlier_openings:
-        notes.append(
-            f"The test set had been opened {_times(result.earlier_openings)} before "
-            f"({result.folder.parent.parent / 'ledger.jsonl'})."
-        )
-    if len(result.seeds) == 1:
-        notes.append("One seed tells nothing about the spread: take --seeds 3 or more.")
-    notes.append(f"Report: {(result.folder / REPORT_NAME).resolve()}")
-    return notes
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+    print_table(header(result), rows(result), left=2, title=title(result))
+    for note in notes(result):
+        print(note)
+    print(f"Report: {result.report.resolve()}")

@@ -5,7 +5,7 @@ import shutil
 from typing import Any
 
 from rungwise.errors import DataError
-from rungwise.interfaces.cli.options import Output, Place, choose_device
+from rungwise.interfaces.cli.options import Output, Place
 from rungwise.interfaces.cli.printing import print_json
 
 
@@ -28,6 +28,7 @@ def _facts(place: Place) -> dict[str, Any]:
     from rungwise.data import CATALOG
     from rungwise.data.places import cache_folder
     from rungwise.ladder.environment import describe_environment
+    from rungwise.training.device import choose_device
 
     runs = place.out.resolve()
     existing = next(path for path in (runs, *runs.parents) if os.access(path, os.F_OK))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from cyclopts import Parameter
 
 from rungwise.errors import DataError, UsageError
-from rungwise.interfaces.cli.options import Output, Place, choose_device
-from rungwise.interfaces.cli.printing import percent, print_json, print_table
+from rungwise.interfaces.cli.options import Output, Place
+from rungwise.interfaces.cli.printing import print_json, print_table
+from rungwise.ladder.numbers import percent
 
 if TYPE_CHECKING:
     from rungwise.augment.views import Views
@@ -48,6 +49,7 @@ def evaluate(
     from rungwise.prediction.metrics import evaluate as measure
     from rungwise.prediction.predictor import combine
     from rungwise.report.pictures import confusion
+    from rungwise.training.device import choose_device
 
     paths = [run, *(with_ or [])]
     predictor = combine([open_predictor(path, choose_device(place.device)) for path in paths])

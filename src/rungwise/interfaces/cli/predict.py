@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rungwise.errors import DataError
-from rungwise.interfaces.cli.options import Output, Place, choose_device
-from rungwise.interfaces.cli.printing import percent, print_json, print_table
+from rungwise.interfaces.cli.options import Output, Place
+from rungwise.interfaces.cli.printing import print_json, print_table
+from rungwise.ladder.numbers import percent
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +35,7 @@ def predict(
     import torch
 
     from rungwise.interfaces.cli.predictors import open_predictor
+    from rungwise.training.device import choose_device
 
     predictor = open_predictor(run, choose_device(place.device))
     files, pixels = [], []

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from rungwise.errors import UsageError
-from rungwise.interfaces.cli.options import Output, Place, Switch, choose_device
-from rungwise.interfaces.cli.printing import percent, print_json
+from rungwise.interfaces.cli.options import Output, Place, Switch
+from rungwise.interfaces.cli.printing import print_json
+from rungwise.ladder.numbers import percent
 
 if TYPE_CHECKING:
     from rungwise.ladder.job import Job
@@ -48,6 +49,7 @@ def train(
     from rungwise.data import load
     from rungwise.ladder.job import make_job
     from rungwise.ladder.recipes import find_recipe
+    from rungwise.training.device import choose_device
     from rungwise.training.parsing import override
     from rungwise.training.seed import Seed
 

@@ -1,5 +1,6 @@
-"""How the report writes numbers."""
+"""How figures are written."""
 
+import math
 from typing import Any
 
 PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"))
@@ -59,3 +60,15 @@ def spread(accuracy: dict[str, Any] | None) -> str:
         return "–"
     deviation = f" ± {100 * accuracy['std']:.2f}" if accuracy["std"] is not None else ""
     return f"{percent(accuracy['mean'])}{deviation}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration as `--budget` takes it.
+
+    >>> duration(7.4), duration(90), duration(1200), duration(9000)
+    ('8s', '1m30s', '20m', '2h30m')
+    """
+    whole = math.ceil(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    parts = [(hours, "h"), (minutes, "m"), (0 if hours else rest, "s")]
+    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"

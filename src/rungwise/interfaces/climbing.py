@@ -1,0 +1,143 @@
+"""`rungwise.climb`: prepare a climb from what a user says, and carry it out.
+
+The command line does the same with the same functions.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rungwise.data import Dataset, load
+from rungwise.errors import UsageError
+from rungwise.ladder.budget import Budget
+from rungwise.ladder.climb import Climb, Watcher
+from rungwise.ladder.presets import find_ladder
+from rungwise.ladder.reading import read
+from rungwise.ladder.result import ClimbResult
+from rungwise.ladder.rung import Ladder, Protocol, Reading
+from rungwise.ladder.verdict import SEEDS_AT_LOOKS
+from rungwise.report.climb_page import write_climb_report
+from rungwise.training.device import choose_device
+
+SEEDS = 3
+
+
+def climb(
+    ladder: str | Ladder = "digits",
+    *,
+    data: str | Dataset | None = None,
+    seeds: int | None = None,
+    budget: float | None = None,
+    reading: Reading = "cumulative",
+    rungs: Sequence[str] = (),
+    epochs: int | None = None,
+    protocol: Protocol = "sealed",
+    fit: bool = False,
+    out: Path | str = "runs",
+    device: str = "auto",
+    offline: bool = False,
+    watch: Watcher | None = None,
+) -> ClimbResult:
+    """Measure the rungs of a ladder over several seeds, and write the report.
+
+    What a finished run holds already is not trained again; an interrupted climb goes on.
+
+    Args:
+        ladder: A ladder, its name, or the name of a data set to climb the general ladder on.
+        data: Another data set than the ladder's own.
+        seeds: Number of seeds, by default 3; with a budget the most that any rung gets, by default
+            24.
+        budget: Seconds that the whole may take.
+        reading: `cumulative`, `add-one` or `leave-one-out`.
+        rungs: Names of the rungs to climb; by default all.
+        epochs: Train every rung for so many epochs instead of its own number.
+        protocol: `sealed`, or `article` for the article's own way of choosing.
+        fit: Whether to fit the best rung's recipe once more, to all training images, and save its
+            predictor. Always so with a budget.
+        out: Folder of all runs.
+        device: auto, cpu, cuda or cuda:N.
+        offline: Never download a data set.
+        watch: Called with each event.
+
+    Raises:
+        UsageError: A setting is impossible, or the budget too small for one training.
+        DataError: The data cannot be used.
+        RunError: A training diverges.
+        StorageError: The disk is full or the place cannot be written.
+    """
+    work = prepare_climb(
+        ladder,
+        data=data,
+        seeds=seeds,
+        budget=budget,
+        reading=reading,
+        rungs=rungs,
+        epochs=epochs,
+        protocol=protocol,
+        fit=fit,
+        out=Path(out),
+        device=device,
+        offline=offline,
+    )
+    return carry_out(work, watch)
+
+
+def prepare_climb(
+    ladder: str | Ladder,
+    *,
+    data: str | Dataset | None,
+    seeds: int | None,
+    budget: float | None,
+    reading: Reading,
+    rungs: Sequence[str],
+    epochs: int | None,
+    protocol: Protocol,
+    fit: bool,
+    out: Path,
+    device: str,
+    offline: bool,
+    command: str = "",
+) -> Climb:
+    """Return the climb that `climb` carries out; the arguments are the same.
+
+    Args:
+        command: What the user wrote on a command line, for the records.
+    """
+    started = time.monotonic()
+    _require_positive("seeds", seeds, "3")
+    _require_positive("budget", budget, "20m")
+    chosen = (find_ladder(ladder) if isinstance(ladder, str) else ladder).under(protocol)
+    if data is not None:
+        chosen = chosen.on(data if isinstance(data, str) else data.name)
+    if rungs:
+        chosen = chosen.only(rungs)
+    if epochs is not None:
+        chosen = chosen.changed(lambda recipe: replace(recipe, epochs=epochs))
+    chosen, unread = read(chosen, reading)
+    return Climb(
+        ladder=chosen,
+        dataset=data if isinstance(data, Dataset) else load(chosen.data, offline=offline),
+        seeds=seeds or (SEEDS if budget is None else SEEDS_AT_LOOKS[-1]),
+        root=out,
+        device=choose_device(device),
+        protocol=protocol,
+        command=command,
+        budget=None if budget is None else Budget(budget, started),
+        fit=fit or budget is not None,
+        unread=unread,
+    )
+
+
+def carry_out(work: Climb, watch: Watcher | None) -> ClimbResult:
+    """Climb, tell each event to `watch`, write the report and return the result."""
+    result = work.run(watch)
+    write_climb_report(result.folder, work.dataset)
+    return result
+
+
+def _require_positive(name: str, value: float | None, example: str) -> None:
+    if value is not None and not value > 0:
+        raise UsageError(
+            f"{name} is {value}", expected="more than 0", fix=f"use for example --{name} {example}"
+        )

@@ -1,0 +1,207 @@
+"""What a climb found: figures of each rung over its seeds, and of the final net."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rungwise.ladder.comparison import Answers, Gain, Verdict
+from rungwise.ladder.run import Run
+from rungwise.ladder.rung import Ladder, Protocol, Rung
+from rungwise.ladder.statistics import Spread
+from rungwise.prediction.metrics import Evaluation
+from rungwise.training.recipe import Recipe
+
+REPORT_NAME = "report.html"
+"""The page that a climb's folder ends with; `rungwise.report` writes it."""
+
+
+class Measured(NamedTuple):
+    """What one predictor did on one set of images."""
+
+    evaluation: Evaluation
+    answers: Answers
+    predictions: Path
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class RungResult:
+    """One rung's figures over its seeds.
+
+    Args:
+        rung: The rung.
+        seeds: Those that it was measured with: 0, 1, ...
+        validation: What was measured with each seed; empty where nothing was held out.
+        test: What was measured with each seed; empty where the test set stayed sealed or there is
+            none.
+        runs: For each seed, the runs of its nets.
+        gain: The gain over the base, on the images that choices are made on.
+        verdict: What the gain says, corrected for the number of rungs.
+    """
+
+    rung: Rung
+    seeds: tuple[int, ...]
+    validation: tuple[Measured, ...]
+    test: tuple[Measured, ...]
+    runs: tuple[tuple[Run, ...], ...]
+    gain: Gain | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def answers(self) -> list[Answers]:
+        """The answers that choices are made on: on validation images where there are any."""
+        return [measured.answers for measured in self.chosen_on]
+
+    @property
+    def chosen_on(self) -> tuple[Measured, ...]:
+        """What was measured on the images that choices are made on."""
+        return self.validation or self.test
+
+    @property
+    def seconds(self) -> float:
+        """Mean training time of one seed, all its nets together."""
+        return self._mean_over_seeds("seconds")
+
+    @property
+    def flops(self) -> float:
+        """Mean training operations of one seed, all its nets together."""
+        return self._mean_over_seeds("flops")
+
+    def _mean_over_seeds(self, figure: str) -> float:
+        total = sum(float(run.summary[figure]) for runs in self.runs for run in runs)
+        return total / len(self.runs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as `climb --json` prints them."""
+        return {
+            "name": self.rung.name,
+            "change": self.rung.change,
+            "base": self.rung.base,
+            "control": self.rung.control,
+            "left_out": self.rung.left_out,
+            "seeds": list(self.seeds),
+            "val_accuracy": _accuracies(self.validation),
+            "test_accuracy": _accuracies(self.test),
+            "reference": self.rung.reference,
+            "gain": self.gain.mean if self.gain else None,
+            "interval": list(self.gain.interval) if self.gain and self.gain.interval else None,
+            "verdict": self.verdict,
+            "gain_details": self.gain.to_dict() if self.gain else None,
+            "seconds": self.seconds,
+            "flops": self.flops,
+        }
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return what `results.jsonl` says of the rung, an object for each seed."""
+        return [
+            {
+                "rung": self.rung.name,
+                "seed": seed,
+                "runs": [str(run.path) for run in runs],
+                "validation": _measured(self.validation, index),
+                "test": _measured(self.test, index),
+                "seconds": sum(run.summary["seconds"] for run in runs),
+                "flops": sum(run.summary["flops"] for run in runs),
+            }
+            for index, (seed, runs) in enumerate(zip(self.seeds, self.runs, strict=True))
+        ]
+
+
+def _accuracies(measured: Sequence[Measured]) -> dict[str, Any] | None:
+    return accuracies(measured).to_dict() if measured else None
+
+
+def accuracies(measured: Sequence[Measured]) -> Spread:
+    """Return the accuracies over the seeds."""
+    return Spread(tuple(one.evaluation.accuracy for one in measured))
+
+
+def _measured(measured: Sequence[Measured], index: int) -> dict[str, Any] | None:
+    if not measured:
+        return None
+    one = measured[index]
+    return {
+        **one.evaluation.to_dict(),
+        "predictions": str(one.predictions),
+        "fingerprint": one.fingerprint,
+    }
+
+
+@dataclass(frozen=True)
+class Final:
+    """The net to use: the best rung's recipe, fitted once more.
+
+    Args:
+        recipe: That of the rung that was best on the images that choices are made on, named as
+            the rung is.
+        runs: Those of its nets.
+        model: The predictor's file.
+        train_images: Number of images it was fitted to.
+        test: What it does on the test images; None where there are none.
+    """
+
+    recipe: Recipe
+    runs: tuple[Run, ...]
+    model: Path
+    train_images: int
+    test: Measured | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "rung": self.recipe.name,
+            "model": str(self.model),
+            "train_images": self.train_images,
+            "test_accuracy": self.test.evaluation.accuracy if self.test else None,
+        }
+
+
+@dataclass(frozen=True)
+class ClimbResult:
+    """What a climb found, with where it lies.
+
+    Args:
+        ladder: The rungs that were measured.
+        data: The data set's name.
+        seeds: The most that any rung was measured with.
+        protocol: How choices were made.
+        rungs: In the ladder's order.
+        folder: Of the records.
+        earlier_openings: How often the test set had been opened by other work before.
+        left_out: Sentences on what was not measured, and why.
+        final: The net to use, if one was fitted.
+        budget: The time that was allowed, in seconds; None for as much as it takes.
+    """
+
+    ladder: Ladder
+    data: str
+    seeds: tuple[int, ...]
+    protocol: Protocol
+    rungs: tuple[RungResult, ...]
+    folder: Path
+    earlier_openings: int
+    left_out: tuple[str, ...] = ()
+    final: Final | None = None
+    budget: float | None = None
+
+    @property
+    def report(self) -> Path:
+        """The page that shows it all."""
+        return self.folder / REPORT_NAME
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as `climb --json` prints them."""
+        return {
+            "ladder": self.ladder.name,
+            "reading": self.ladder.reading,
+            "data": self.data,
+            "seeds": list(self.seeds),
+            "protocol": self.protocol,
+            "budget": self.budget,
+            "test_opened_before": self.earlier_openings,
+            "rungs": [rung.to_dict() for rung in self.rungs],
+            "left_out": list(self.left_out),
+            "final": self.final.to_dict() if self.final else None,
+            "report": str(self.report),
+        }

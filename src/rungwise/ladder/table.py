@@ -1,0 +1,143 @@
+"""A climb's result as a table of text, and what has to be said beneath it."""
+
+from collections.abc import Sequence
+from html import escape
+
+from rungwise.ladder.comparison import Gain
+from rungwise.ladder.numbers import duration, percent, spread
+from rungwise.ladder.result import ClimbResult, Measured, RungResult, accuracies
+
+PROTOCOLS = {
+    "sealed": "Protocol: sealed. Gains are measured on validation images held out of the training "
+    "set; the test set was opened once, at the end.",
+    "article": "Protocol: the article's own. Where validation reads '= test', the test set was "
+    "used for choosing.",
+}
+READINGS = {
+    "cumulative": "",
+    "add-one": "Reading: add-one. Each technique is measured alone, on the first rung.",
+    "leave-one-out": "Reading: leave-one-out. Each rung lacks one technique of the top rung; its "
+    "gain is what the top rung has over it, so 'keep' speaks for the technique.",
+}
+
+
+def header(result: ClimbResult) -> list[str]:
+    """Return the names of the columns."""
+    names = ["validation", "test", *(["article"] if _has_references(result) else [])]
+    return ["rung", "change", *names, "over", "gain", "verdict", "seeds", "seconds", "operations"]
+
+
+def rows(result: ClimbResult) -> list[list[str]]:
+    """Return the cells, a row for each rung in the ladder's order."""
+    return [_row(rung, article=_has_references(result)) for rung in result.rungs]
+
+
+def title(result: ClimbResult) -> str:
+    """Return the line above the table."""
+    count = len(result.seeds)
+    return f"{result.ladder.title} [{result.data}, {count} seed{'s' if count > 1 else ''}]"
+
+
+def _has_references(result: ClimbResult) -> bool:
+    return any(rung.rung.reference is not None for rung in result.rungs)
+
+
+def _row(result: RungResult, *, article: bool) -> list[str]:
+    rung = result.rung
+    chosen_on_test = rung.recipe.validation == "test"
+    return [
+        f"{rung.name} (control)" if rung.control else rung.name,
+        rung.change,
+        "= test" if chosen_on_test else _accuracy(result.validation),
+        _accuracy(result.test),
+        *([percent(rung.reference) if rung.reference is not None else ""] if article else []),
+        rung.base or "",
+        _gain(result.gain) if result.gain else "",
+        _verdict(result),
+        str(len(result.seeds)),
+        f"{result.seconds:.1f}",
+        f"{result.flops:.2g}",
+    ]
+
+
+def _accuracy(measured: Sequence[Measured]) -> str:
+    return spread(accuracies(measured).to_dict()) if measured else "-"
+
+
+def _gain(gain: Gain) -> str:
+    if gain.interval is None:
+        return f"{100 * gain.mean:+.2f}"
+    low, high = gain.interval
+    return f"{100 * gain.mean:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+
+
+def _verdict(result: RungResult) -> str:
+    gain = result.gain
+    if gain is None or result.verdict != "unclear" or len(gain.values) < 2:
+        return result.verdict or ""
+    more = gain.further_seeds
+    return f"unclear: {more} more seeds" if more else "unclear"
+
+
+def notes(result: ClimbResult) -> list[str]:
+    """Return what a reader has to know before believing the figures."""
+    looks = " Looking at verdicts to decide about further seeds is paid for by wider intervals."
+    told = [
+        "Accuracies: mean over the seeds ± standard deviation. Gains: paired seed by seed, in "
+        "percentage points, with a 95% interval for the noise of seeds and of images; verdicts are "
+        "corrected for the number of rungs (Holm)." + (looks if result.budget else ""),
+        PROTOCOLS[result.protocol],
+        READINGS[result.ladder.reading],
+        *_openings(result),
+        *_left_out(result),
+        *(_one_seed(result)),
+        *_final(result),
+    ]
+    return [note for note in told if note]
+
+
+def _openings(result: ClimbResult) -> list[str]:
+    count = result.earlier_openings
+    if not count:
+        return []
+    times = "once" if count == 1 else f"{count} times"
+    ledger = result.folder.parent.parent / "ledger.jsonl"
+    return [f"The test set had been opened {times} before ({ledger})."]
+
+
+def _left_out(result: ClimbResult) -> list[str]:
+    lines = [f"Left out: {reason}." for reason in result.left_out]
+    if result.budget is not None:
+        lines.insert(0, f"Budget: {duration(result.budget)}.")
+    return lines
+
+
+def _one_seed(result: ClimbResult) -> list[str]:
+    if len(result.seeds) > 1:
+        return []
+    return ["One seed tells nothing about the spread: take --seeds 3 or more."]
+
+
+def _final(result: ClimbResult) -> list[str]:
+    final = result.final
+    if final is None:
+        return []
+    tested = f", test {percent(final.test.evaluation.accuracy)}" if final.test else ""
+    return [
+        f"Final net: {final.recipe.name}, fitted to {final.train_images} images{tested}: "
+        f"{final.model.resolve()}"
+    ]
+
+
+def to_html(result: ClimbResult) -> str:
+    """Return the table and its notes as HTML, for a notebook."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in header(result))
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows(result)
+    )
+    lines = "".join(f"<p>{escape(note)}</p>" for note in notes(result))
+    return (
+        f"<h4>{escape(title(result))}</h4><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table>{lines}"
+    )
