@@ -1,3 +1,45 @@
-"""Rungwise: train small-image classifiers one measured technique at a time."""
+"""Rungwise: train small-image classifiers one measured technique at a time.
+
+    import rungwise
+    result = rungwise.climb("mnist-1000", seeds=3)   # in a notebook: a table of verdicts
+    result.rung("autoencoder").gain.interval
+
+A name is imported when it is first used, so that `import rungwise` stays quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rungwise.data import load
+    from rungwise.interfaces.climbing import climb
+    from rungwise.interfaces.comparing import compare
+    from rungwise.ladder.presets import find_ladder
+    from rungwise.ladder.rung import Ladder, Rung
+    from rungwise.prediction.predictor import Predictor
+    from rungwise.training.recipe import Recipe
 
 __version__ = "0.1.0"
+
+__all__ = ["Ladder", "Predictor", "Recipe", "Rung", "climb", "compare", "find_ladder", "load"]
+
+_HOMES = {
+    "Ladder": "rungwise.ladder.rung",
+    "Predictor": "rungwise.prediction.predictor",
+    "Recipe": "rungwise.training.recipe",
+    "Rung": "rungwise.ladder.rung",
+    "climb": "rungwise.interfaces.climbing",
+    "compare": "rungwise.interfaces.comparing",
+    "find_ladder": "rungwise.ladder.presets",
+    "load": "rungwise.data",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rungwise' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -47,7 +47,7 @@ LADDER = Ladder(
 
 
 def climb_of(dataset: Dataset, root: Path, ladder: Ladder = LADDER) -> Climb:
-    return Climb(ladder, dataset, 2, root, torch.device("cpu"))
+    return Climb(ladder, dataset, (0, 1), root, torch.device("cpu"))
 
 
 def finish(work: Climb) -> tuple[list[ClimbEvent], ClimbResult]:

@@ -53,7 +53,7 @@ def climb_with_report() -> MakeClimb:
     """Return a function that climbs with two seeds and returns the climb's folder."""
 
     def climb(dataset: Dataset, root: Path) -> Path:
-        work = Climb(LADDER, dataset, 2, root, torch.device("cpu"), command="rungwise climb x")
+        work = Climb(LADDER, dataset, (0, 1), root, torch.device("cpu"), command="rungwise climb x")
         result = work.run()
         return write_climb_report(result.folder, dataset).parent
 

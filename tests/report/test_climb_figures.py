@@ -54,7 +54,7 @@ def sources(tmp_path: Path) -> Sources:
         train=whole.train.take(torch.arange(60)),
         test=whole.test.take(torch.arange(20)),
     )
-    work = Climb(LADDER, dataset, 1, tmp_path, torch.device("cpu"))
+    work = Climb(LADDER, dataset, (0,), tmp_path, torch.device("cpu"))
     result = work.run()
     return Sources(read_records(result.folder), dataset)
 

@@ -118,7 +118,7 @@ def prepare_climb(
     return Climb(
         ladder=chosen,
         dataset=data if isinstance(data, Dataset) else load(chosen.data, offline=offline),
-        seeds=seeds or (SEEDS if budget is None else SEEDS_AT_LOOKS[-1]),
+        seeds=tuple(range(seeds or (SEEDS if budget is None else SEEDS_AT_LOOKS[-1]))),
         root=out,
         device=choose_device(device),
         protocol=protocol,

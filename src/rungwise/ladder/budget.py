@@ -62,7 +62,7 @@ class Allotment:
         budget: The time.
         ladder: What to measure.
         dataset: On what.
-        most_seeds: No rung is measured with more.
+        seeds: The most that a rung is measured with, in order.
         jobs: Gives the trainings of a rung with a seed.
         pace: Knows how long they take.
         measured: Gives what was measured so far, rungs in order, on the images to choose by.
@@ -73,29 +73,24 @@ class Allotment:
         budget: Budget,
         ladder: Ladder,
         dataset: Dataset,
-        most_seeds: int,
+        seeds: Sequence[int],
         jobs: Callable[[Rung, int], list[Job]],
         pace: Pace,
         measured: Measured,
     ) -> None:
         self._budget, self._ladder, self._dataset = budget, ladder, dataset
-        self._most_seeds, self._jobs, self._pace = most_seeds, jobs, pace
+        self._seeds, self._jobs, self._pace = tuple(seeds), jobs, pace
         self._measured = measured
         self._unfinished: list[Pair] = []
 
     def pairs(self) -> Iterator[Pair]:
-        """Yield what to measure next; each is measured, or reported `unfinished`, before the next.
-
-        Raises:
-            UsageError: Not even the first rung fits.
-        """
-        self._require_enough()
+        """Yield what to measure next; each is measured or told `unfinished` before the next."""
         first, *later = SEEDS_AT_LOOKS
-        for seed in range(min(first, self._most_seeds)):
+        for seed in self._seeds[:first]:
             yield from self._if_they_fit([(rung, seed) for rung in self._ladder.rungs])
         for count in later:
             for rung in self._open_rungs():
-                for seed in range(min(count, self._most_seeds)):
+                for seed in self._seeds[:count]:
                     yield from self._if_they_fit(self._with_base(rung, seed))
 
     def unfinished(self, rung: Rung, seed: int) -> None:
@@ -110,11 +105,11 @@ class Allotment:
         """Say before the start what fits."""
         left = self._budget.left - self._reserve(None)
         fitting = dict.fromkeys((rung.name for rung in self._ladder.rungs), 0)
-        for seed in range(min(SEEDS_AT_LOOKS[0], self._most_seeds)):
+        for count, seed in enumerate(self._seeds[: SEEDS_AT_LOOKS[0]], start=1):
             for rung in self._ladder.rungs:
                 cost = self.cost(rung, seed)
                 if cost <= left:
-                    left, fitting[rung.name] = left - cost, seed + 1
+                    left, fitting[rung.name] = left - cost, count
         counts = ", ".join(f"{name} {count}" for name, count in fitting.items())
         return (
             f"budget {duration(self._budget.seconds)}: with so many seeds the rungs fit first: "
@@ -125,11 +120,12 @@ class Allotment:
         """Say what was not measured for want of time."""
         counts = {result.rung.name: len(result.seeds) for result in self._measured()}
         told = [
-            f"{rung.name} was not measured: one seed takes about {duration(self.cost(rung, 0))}"
+            f"{rung.name} was not measured: one seed takes about {duration(cost)}"
             for rung in self._ladder.rungs
             if rung.name not in counts
+            for cost in [self.cost(rung, self._seeds[0])]
         ]
-        wanted = min(SEEDS_AT_LOOKS[0], self._most_seeds)
+        wanted = min(SEEDS_AT_LOOKS[0], len(self._seeds))
         few = [name for name, count in counts.items() if count < wanted]
         if few:
             told.append(f"measured with fewer than {wanted} seeds: {', '.join(few)}")
@@ -146,9 +142,14 @@ class Allotment:
         part = jobs[0].parts().validation
         return training + self._pace.predicting(rung.recipe, jobs, len(part) if part else 0)
 
-    def _require_enough(self) -> None:
+    def require_enough(self) -> None:
+        """Refuse a budget that is too small for the first rung.
+
+        Raises:
+            UsageError: It is.
+        """
         rung = self._ladder.rungs[0]
-        needed = self.cost(rung, 0) + self._reserve(rung)
+        needed = self.cost(rung, self._seeds[0]) + self._reserve(rung)
         if needed > self._budget.left:
             least = needed + self._budget.seconds - self._budget.left
             raise UsageError(
@@ -161,8 +162,7 @@ class Allotment:
 
     def _if_they_fit(self, pairs: Sequence[Pair]) -> Iterator[Pair]:
         for rung, seed in pairs:
-            seeds = self._seeds_of(rung)
-            if seed in seeds or (seed and seed - 1 not in seeds) or not self._base_has(rung, seed):
+            if seed != self._next_seed(rung) or not self._base_has(rung, seed):
                 continue
             ends = self.training_ends(rung) - self._predicting_test(rung)
             if time.monotonic() + self.cost(rung, seed) <= ends:
@@ -172,7 +172,7 @@ class Allotment:
         """Return the rungs that further seeds could decide on, the cheapest decision first."""
         results = self._measured()
         still = [
-            (result.gain.further_seeds * self.cost(result.rung, len(result.seeds)), result.rung)
+            (result.gain.further_seeds * self.cost(result.rung, self._seeds[-1]), result.rung)
             for result in judge(results, adaptive=True)
             if result.verdict == "unclear"
             and result.gain
@@ -195,6 +195,10 @@ class Allotment:
         base = self._base_of(rung)
         return base is None or seed in self._seeds_of(base)
 
+    def _next_seed(self, rung: Rung) -> int | None:
+        """Return the first seed that the rung was not measured with."""
+        return next((seed for seed in self._seeds if seed not in self._seeds_of(rung)), None)
+
     def _seeds_of(self, rung: Rung) -> tuple[int, ...]:
         found = (result.seeds for result in self._measured() if result.rung.name == rung.name)
         return next(found, ())
@@ -210,10 +214,10 @@ class Allotment:
     def _fitting(self, rung: Rung) -> float:
         if on_all_images(rung.recipe, self._dataset) == rung.recipe:
             return 0.0
-        jobs = self._jobs(rung, 0)
+        jobs = self._jobs(rung, self._seeds[0])
         held_out = float(rung.recipe.validation)  # Otherwise the recipe would stay as it is.
         return sum(self._pace.training(job) or 0.0 for job in jobs) / (1 - held_out)
 
     def _predicting_test(self, rung: Rung) -> float:
         images = len(self._dataset.test) if self._dataset.test else 0
-        return self._pace.predicting(rung.recipe, self._jobs(rung, 0), images)
+        return self._pace.predicting(rung.recipe, self._jobs(rung, self._seeds[0]), images)

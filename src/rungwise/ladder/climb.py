@@ -28,6 +28,7 @@ from rungwise.ladder.final import best_of, on_all_images
 from rungwise.ladder.job import Job, make_job
 from rungwise.ladder.ledger import earlier_openings, record_opening
 from rungwise.ladder.numbers import duration
+from rungwise.ladder.outlook import Outlook
 from rungwise.ladder.pace import Pace
 from rungwise.ladder.predictions import Part, prediction_path, predictor_of, probabilities_of
 from rungwise.ladder.result import ClimbResult, Final, Measured, RungResult
@@ -48,13 +49,25 @@ MODEL_NAME = "model.safetensors"
 
 
 class ClimbEvent(NamedTuple):
-    """What a climb is doing; `progress` and `epochs`, of all, are there while a net is trained."""
+    """What a climb is doing; `progress` and `epochs`, of all, are there while a net is trained.
+
+    What is `notable` is out of the ordinary course.
+    """
 
     rung: str
     seed: Seed
     doing: str
     progress: Progress | None = None
     epochs: int = 0
+    notable: bool = False
+
+
+class RungMeasured(NamedTuple):
+    """A rung is measured with a seed; `accuracy`, of 0..1, is None where nothing is held out."""
+
+    rung: str
+    seed: Seed
+    accuracy: float | None
 
 
 class Notice(NamedTuple):
@@ -70,8 +83,9 @@ class Seen(NamedTuple):
     validation: Measured | None
 
 
-Events = Generator[ClimbEvent | Notice, None, None]
-Watcher = Callable[[ClimbEvent | Notice], None]
+Event = ClimbEvent | RungMeasured | Notice
+Events = Generator[Event, None, None]
+Watcher = Callable[[Event], None]
 
 
 @dataclass
@@ -81,7 +95,8 @@ class Climb:
     Args:
         ladder: Under the protocol already.
         dataset: What to train and measure on.
-        seeds: Number of draws of the data that each rung is measured with; with a budget, at most.
+        seeds: Draws of the data that each rung is measured with; with a budget the first of them,
+            as many as fit.
         root: The folder of all runs.
         device: Where to work.
         protocol: Written onto everything that the climb prints.
@@ -94,7 +109,7 @@ class Climb:
 
     ladder: Ladder
     dataset: Dataset
-    seeds: int
+    seeds: tuple[int, ...]
     root: Path
     device: torch.device
     protocol: Protocol = "sealed"
@@ -104,7 +119,8 @@ class Climb:
     opens_test: bool = True
     unread: tuple[str, ...] = ()
     pace: Pace = field(default_factory=Pace, repr=False)
-    _seen: dict[str, list[Seen]] = field(default_factory=dict, repr=False)
+    outlook: Outlook = field(default_factory=Outlook, init=False, repr=False)
+    _seen: dict[str, dict[int, Seen]] = field(default_factory=dict, repr=False)
 
     @property
     def folder(self) -> Path:
@@ -145,7 +161,7 @@ class Climb:
                 if watch:
                     watch(event)
 
-    def events(self) -> Generator[ClimbEvent | Notice, None, ClimbResult]:
+    def events(self) -> Generator[Event, None, ClimbResult]:
         """Do the work, yielding each step; what the generator returns is the result.
 
         Whoever stops iterating loses nothing: a second climb goes on from what is saved.
@@ -156,6 +172,7 @@ class Climb:
             StorageError: The disk is full or the place cannot be written.
         """
         self._seen.clear()
+        self.outlook = Outlook()
         left_out = yield from self._measure_rungs()
         ladder = self.ladder.only(list(self._seen))
         final = (yield from self._fit(ladder)) if self.fit else None
@@ -177,12 +194,21 @@ class Climb:
 
     def predictor(self, rung: Rung) -> Predictor:
         """Return the rung's predictor for the first seed, once its nets are trained."""
-        return predictor_of(rung.recipe, _finished(self.jobs(rung, 0)), self.device)
+        return predictor_of(rung.recipe, _finished(self.jobs(rung, self.seeds[0])), self.device)
+
+    def seconds_left(self) -> float | None:
+        """Return about how long it still takes: up to the budget's end, else the trainings left.
+
+        None while nothing is known of the trainings.
+        """
+        if self.budget:
+            return max(0.0, self.budget.left)
+        return self.outlook.seconds(self.pace)
 
     def time(self) -> Events:
         """Find out how long each rung's trainings take, where nothing is known of it yet."""
         for rung in self.ladder.rungs:
-            for job in self.jobs(rung, 0):
+            for job in self.jobs(rung, self.seeds[0]):
                 if self.pace.knows(job):
                     continue
                 like = self._like(job)
@@ -216,15 +242,17 @@ class Climb:
             return PROBE_SECONDS
         return min(PROBE_SECONDS, self.budget.seconds / 100)
 
-    def _measure_rungs(self) -> Generator[ClimbEvent | Notice, None, tuple[str, ...]]:
+    def _measure_rungs(self) -> Generator[Event, None, tuple[str, ...]]:
         """Measure the rungs on validation images; return what was left out for want of time."""
         if self.budget is None:
-            for rung in self.ladder.rungs:
-                for seed in range(self.seeds):
-                    yield from self._measure_rung(rung, seed, math.inf)
+            pairs = [(rung, seed) for rung in self.ladder.rungs for seed in self.seeds]
+            self.outlook.expect(job for rung, seed in pairs for job in self.jobs(rung, seed))
+            for rung, seed in pairs:
+                yield from self._measure_rung(rung, seed, math.inf)
             return ()
         yield from self.time()
         allotment = self.allotment(self.budget)
+        allotment.require_enough()
         yield Notice(allotment.forecast())
         for rung, seed in allotment.pairs():
             try:
@@ -246,7 +274,9 @@ class Climb:
         yield ClimbEvent(rung.name, Seed(seed), "predicts the validation images")
         runs = _finished(jobs)
         validation = self._measure(rung.recipe, runs, jobs[0].parts().validation, "validation")
-        self._seen.setdefault(rung.name, []).append(Seen(runs, validation))
+        self._seen.setdefault(rung.name, {})[seed] = Seen(runs, validation)
+        accuracy = validation.evaluation.accuracy if validation else None
+        yield RungMeasured(rung.name, Seed(seed), accuracy)
 
     def _train(self, rung: str, job: Job, ends: float) -> Events:
         """Train the job unless its run is there; wait where another process trains it."""
@@ -254,9 +284,11 @@ class Climb:
             try:
                 with job.alone():
                     yield from self._train_alone(rung, job, ends)
+                self.outlook.is_there(job)
                 return
             except BusyError:
-                yield ClimbEvent(rung, job.seed, "waits for another process that trains it")
+                waits = "waits for another process that trains it"
+                yield ClimbEvent(rung, job.seed, waits, notable=True)
                 if time.monotonic() > ends:
                     raise OutOfTime from None
                 time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -268,31 +300,39 @@ class Climb:
             yield from self._steps(rung, job, ends)
         except DamagedError as error:
             told = f"{error.problem}; set aside as {job.set_aside()}, trained again"
-            yield ClimbEvent(rung, job.seed, told)
+            yield ClimbEvent(rung, job.seed, told, notable=True)
             yield from self._steps(rung, job, ends)
 
     def _steps(self, rung: str, job: Job, ends: float) -> Events:
         resumed, started = job.is_started(), time.monotonic()
         with contextlib.closing(job.train()) as training:
             for progress in training:
+                share = self.outlook.goes_on(job, progress)
+                if progress.record and not resumed:
+                    self.pace.learn(job, (time.monotonic() - started) / share)
                 yield ClimbEvent(rung, job.seed, "trains", progress, job.recipe.epochs)
                 if time.monotonic() > ends:
                     raise OutOfTime
+        self.outlook.has_trained(job)
         if not resumed:
             self.pace.learn(job, time.monotonic() - started)
 
-    def _fit(self, ladder: Ladder) -> Generator[ClimbEvent | Notice, None, Final]:
+    def _fit(self, ladder: Ladder) -> Generator[Event, None, Final]:
         """Fit the best rung's recipe to all training images, and save its predictor."""
         rung = self._best(ladder)
         recipe = on_all_images(rung.recipe, self.dataset)
         ends = self.budget.ends if self.budget else math.inf
+        jobs = self._jobs_of(recipe, self.seeds[0])
+        self.outlook.expect(jobs)
         try:
-            for job in self._jobs_of(recipe, 0):
+            for job in jobs:
                 yield from self._train(f"final {rung.name}", job, ends)
         except OutOfTime:
-            yield Notice(f"no time was left to fit {rung.name} to all images: seed 0 is taken")
+            yield Notice(
+                f"no time was left to fit {rung.name} to all images: seed {self.seeds[0]} is taken"
+            )
             recipe = rung.recipe
-        jobs = self._jobs_of(recipe, 0)
+        jobs = self._jobs_of(recipe, self.seeds[0])
         path = self.folder / MODEL_NAME
         runs = _finished(jobs)
         predictor_of(recipe, runs, self.device).save(path)
@@ -306,7 +346,7 @@ class Climb:
 
     def _open_test(
         self, ladder: Ladder, final: Final | None
-    ) -> Generator[ClimbEvent | Notice, None, tuple[list[RungResult], Final | None, int]]:
+    ) -> Generator[Event, None, tuple[list[RungResult], Final | None, int]]:
         """Predict the test images, once everything is chosen."""
         images = self.dataset.test
         if images is None or not self.opens_test:
@@ -314,7 +354,7 @@ class Climb:
         earlier = self._note_opening(ladder, final, images)
         test: dict[str, list[Measured]] = {}
         for rung in ladder.rungs:
-            for seed, seen in enumerate(self._seen[rung.name]):
+            for seed, seen in self._seen[rung.name].items():
                 yield ClimbEvent(rung.name, Seed(seed), "predicts the test images")
                 measured = self._measure(rung.recipe, seen.runs, images, "test")
                 test.setdefault(rung.name, []).extend([measured] if measured else [])
@@ -324,10 +364,14 @@ class Climb:
 
     def _note_opening(self, ladder: Ladder, final: Final | None, images: LabelledImages) -> int:
         """Write the opening down if anything new will be seen; return how many were before."""
-        used = [(rung.recipe, seen.runs) for rung in ladder.rungs for seen in self._seen[rung.name]]
+        used = [
+            (rung.recipe, seen.runs)
+            for rung in ladder.rungs
+            for seen in self._seen[rung.name].values()
+        ]
         used += [(final.recipe, final.runs)] if final else []
-        seeds = max(len(seen) for seen in self._seen.values())
-        what = f"climb {self.folder.name} with {seeds} seeds"
+        seeds = sorted({seed for seen in self._seen.values() for seed in seen})
+        what = f"climb {self.folder.name} with the seeds {' '.join(map(str, seeds))}"
         paths = (prediction_path(recipe, runs, images, self.root) for recipe, runs in used)
         if all(path.exists() for path in paths):
             return earlier_openings(self.root, self.dataset, what)
@@ -349,13 +393,13 @@ class Climb:
         return [
             RungResult(
                 rung=rung,
-                seeds=tuple(range(len(seen))),
-                validation=tuple(one.validation for one in seen if one.validation),
+                seeds=tuple(seen),
+                validation=tuple(one.validation for one in seen.values() if one.validation),
                 test=tuple(test.get(rung.name, [])),
-                runs=tuple(one.runs for one in seen),
+                runs=tuple(one.runs for one in seen.values()),
             )
             for rung in ladder.rungs
-            if (seen := self._seen.get(rung.name, []))
+            if (seen := self._seen.get(rung.name))
         ]
 
     def _write(self, result: ClimbResult) -> None:

@@ -147,11 +147,21 @@ def shared_covariance(
 
 
 def _half_width(p_value: float, between: float, shared: float, seeds: int) -> float:
-    from scipy.stats import norm, t
+    return float(_half_widths(p_value, between, shared, np.array([seeds]))[0])
 
-    seed_quantile = float(t.isf(p_value / 2, seeds - 1))
-    image_quantile = float(norm.isf(p_value / 2))
-    return math.sqrt(seed_quantile**2 * between / seeds + image_quantile**2 * shared)
+
+def _half_widths(
+    p_value: float, between: float, shared: float, seeds: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    from scipy.special import ndtri, stdtrit
+
+    # Quantiles of the lower tail, which keeps its digits for tiny p; their sign does not matter.
+    seed_quantiles = stdtrit(seeds - 1.0, p_value / 2)
+    image_quantile = ndtri(p_value / 2)
+    widths: npt.NDArray[np.float64] = np.sqrt(
+        seed_quantiles**2 * between / seeds + image_quantile**2 * shared
+    )
+    return widths
 
 
 def _p_value(mean: float, between: float, shared: float, seeds: int) -> float:
@@ -172,11 +182,9 @@ def _p_value(mean: float, between: float, shared: float, seeds: int) -> float:
 def _further_seeds(
     mean: float, between: float, shared: float, seeds: int, share: float
 ) -> int | None:
-    level = (1 - LEVEL) * share
-    for count in range(seeds, MOST_SEEDS + 1):
-        if abs(mean) > _half_width(level, between, shared, count):
-            return count - seeds
-    return None
+    counts = np.arange(seeds, MOST_SEEDS + 1)
+    enough = abs(mean) > _half_widths((1 - LEVEL) * share, between, shared, counts)
+    return int(enough.argmax()) if enough.any() else None
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

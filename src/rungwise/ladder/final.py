@@ -44,6 +44,6 @@ def on_all_images(recipe: Recipe, dataset: Dataset) -> Recipe:
     if recipe.validation in (0, "test") or dataset.validation is not None:
         return recipe
     try:
-        return replace(recipe, validation=0)
+        return replace(recipe, validation=0.0)
     except ConfigError:
         return recipe

@@ -10,9 +10,10 @@ import dataclasses
 import functools
 import hashlib
 import io
+import itertools
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from typing import Any
 import torch
 
 from rungwise.data import Dataset, Parts, draw
-from rungwise.errors import BusyError
 from rungwise.ladder.environment import describe_environment
+from rungwise.ladder.lock import holding
 from rungwise.ladder.run import CHECKED_FILES, Run, explaining_access, open_run, slug
 from rungwise.models.summary import summarize
 from rungwise.prediction.predictor import Predictor
@@ -124,39 +125,19 @@ class Job:
         """Whether the run is unfinished and has a state to go on from."""
         return (self.folder / "last.safetensors").exists()
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> contextlib.AbstractContextManager[None]:
         """Keep other processes from training the same run within the block.
-
-        The lock is the system's: it is gone when its holder is, however that ended.
 
         Raises:
             BusyError: Another process is training it.
         """
-        from filelock import FileLock, Timeout
-
-        path = self.root / ".locks" / f"{self.key}-{self.seed}.lock"
-        with explaining_storage(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path, timeout=0)
-            try:
-                lock.acquire()
-            except Timeout:
-                raise BusyError(
-                    f"another process is training {self.folder}",
-                    expected="one training of a run at a time",
-                    fix="wait until it is done: its result is found then",
-                ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+        return holding(self.folder, self.root, self.key, self.seed)
 
     def set_aside(self) -> Path:
         """Move a damaged run's folder out of the way, and return where it lies now."""
         folder = self.folder
-        taken = len(list(folder.parent.glob(f"{folder.name}.damaged-*")))
-        aside = folder.with_name(f"{folder.name}.damaged-{taken + 1}")
+        names = (folder.with_name(f"{folder.name}.damaged-{n}") for n in itertools.count(1))
+        aside = next(name for name in names if not name.exists())
         with explaining_storage(folder):
             folder.rename(aside)
         return aside
@@ -250,10 +231,18 @@ def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: t
 
 def training_key(recipe: Recipe, dataset: Dataset) -> str:
     """Return ten hexadecimal digits over all that determines the trained weights but the seed."""
-    content = json.dumps(
-        [dump_training(recipe), dataset.fingerprint, ENGINE_VERSION], sort_keys=True
-    )
+    settings = _canonical(dump_training(recipe))
+    content = json.dumps([settings, dataset.fingerprint, ENGINE_VERSION], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:10]
+
+
+def _canonical(value: Any) -> Any:
+    """Write 1.0 as 1, so that equal settings have one key however they were written."""
+    if isinstance(value, dict):
+        return {name: _canonical(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def metrics_text(history: list[EpochRecord]) -> str:

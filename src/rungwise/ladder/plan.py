@@ -87,15 +87,17 @@ def plan_of(work: Climb) -> Plan:
     notes = list(work.unread)
     seeds = work.seeds
     if work.budget:
-        seeds = min(seeds, SEEDS_AT_LOOKS[0])
-        notes.append(work.allotment(work.budget).forecast())
+        seeds = seeds[: SEEDS_AT_LOOKS[0]]
+        allotment = work.allotment(work.budget)
+        allotment.require_enough()
+        notes.append(allotment.forecast())
     known: set[tuple[str, Seed]] = set()
     rungs = []
     for rung in work.ladder.rungs:
-        jobs = [job for seed in range(seeds) for job in work.jobs(rung, seed)]
+        jobs = [job for seed in seeds for job in work.jobs(rung, seed)]
         own = [job for job in jobs if (job.key, job.seed) not in known]
         known |= {(job.key, job.seed) for job in own}
-        rungs.append(_planned(work, rung, own, seeds))
+        rungs.append(_planned(work, rung, own, len(seeds)))
     return Plan(tuple(rungs), _memory(work.device), tuple(notes))
 
 
@@ -104,7 +106,8 @@ def _planned(work: Climb, rung: Rung, jobs: list[Job], seeds: int) -> PlannedRun
     seconds = sum(work.pace.training(job) or 0.0 for job in missing)
     train = work.dataset.train
     model = summarize(rung.recipe.model, train.shape, train.classes)
-    images = len(work.dataset.test or ()) + len(work.jobs(rung, 0)[0].parts().validation or ())
+    parts = work.jobs(rung, work.seeds[0])[0].parts()
+    images = len(parts.validation or ()) + len(parts.test or ())
     return PlannedRung(
         name=rung.name,
         trainings=len(missing),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rungwise.errors import UnknownNameError
 from rungwise.ladder.comparison import Answers, Gain, Verdict
 from rungwise.ladder.run import Run
 from rungwise.ladder.rung import Ladder, Protocol, Rung
@@ -157,9 +158,9 @@ class Final:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClimbResult:
-    """What a climb found, with where it lies.
+    """What a climb found, with where it lies. Shown as a table, in a notebook too.
 
     Args:
         ladder: The rungs that were measured.
@@ -189,6 +190,27 @@ class ClimbResult:
     def report(self) -> Path:
         """The page that shows it all."""
         return self.folder / REPORT_NAME
+
+    def rung(self, name: str) -> RungResult:
+        """Return the figures of the rung of that name.
+
+        Raises:
+            UnknownNameError: No such rung was measured.
+        """
+        for result in self.rungs:
+            if result.rung.name == name:
+                return result
+        raise UnknownNameError("rung", name, [result.rung.name for result in self.rungs])
+
+    def __repr__(self) -> str:
+        from rungwise.ladder.table import to_text
+
+        return to_text(self)
+
+    def _repr_html_(self) -> str:
+        from rungwise.ladder.table import to_html
+
+        return to_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as `climb --json` prints them."""

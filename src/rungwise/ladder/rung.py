@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from typing import Literal
 
 from rungwise.errors import ConfigError, UnknownNameError
@@ -72,6 +73,17 @@ class Ladder:
                     fix="rename or reorder the rungs",
                 )
             seen.add(rung.name)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(rung.name)}</td><td>{escape(rung.change)}</td>"
+            f"<td>{escape(rung.base or '')}</td></tr>"
+            for rung in self.rungs
+        )
+        return (
+            f"<h4>{escape(self.title)} [{escape(self.data)}]</h4><table><thead><tr><th>rung</th>"
+            f"<th>change</th><th>over</th></tr></thead><tbody>{rows}</tbody></table>"
+        )
 
     def rung(self, name: str) -> Rung:
         """Return the rung of that name."""

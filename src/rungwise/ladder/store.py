@@ -14,13 +14,13 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from rungwise.errors import BusyError, RunError
+from rungwise.errors import RunError
+from rungwise.ladder.lock import holding
 from rungwise.ladder.run import CHECKED_FILES, Run, explaining_access, open_run, slug
 from rungwise.storage import explaining_storage
 from rungwise.training.checkpoint import damaged
@@ -161,7 +161,11 @@ def remove(run: StoredRun) -> None:
         StorageError: It cannot be removed.
     """
     path = run.path.absolute()
-    with contextlib.nullcontext() if run.is_aside else _alone(run):
+    with (
+        contextlib.nullcontext()
+        if run.is_aside
+        else holding(run.path, run.path.absolute().parents[2], run.key, run.seed)
+    ):
         if not path.is_dir() or _changed(path) != run.state.changed:
             raise RunError(
                 f"{run.path} has changed since it was looked at",
@@ -175,27 +179,8 @@ def remove(run: StoredRun) -> None:
             folder.rmdir()
 
 
-@contextlib.contextmanager
-def _alone(run: StoredRun) -> Iterator[None]:
-    """Keep other processes from training the run within the block, as `Job.alone` does."""
-    from filelock import FileLock, Timeout
-
-    path = run.path.absolute().parents[2] / ".locks" / f"{run.key}-{run.seed}.lock"
-    with explaining_storage(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise BusyError(
-                f"another process is training {run.path}",
-                expected="a run that nobody is training",
-                fix="stop that training or wait until it is done, then remove the run",
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def _holding(run: StoredRun) -> contextlib.AbstractContextManager[None]:
+    return holding(run.path, run.path.absolute().parents[2], run.key, run.seed)
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from html import escape
 
 from rungwise.ladder.comparison import Gain
-from rungwise.ladder.numbers import duration, percent, spread
+from rungwise.ladder.numbers import counted, duration, percent, spread
 from rungwise.ladder.result import ClimbResult, Measured, RungResult, accuracies
 
 PROTOCOLS = {
     "sealed": "Protocol: sealed. Gains are measured on validation images held out of the training "
-    "set; the test set was opened once, at the end.",
+    "set; test images are looked at once, at the end.",
     "article": "Protocol: the article's own. Where validation reads '= test', the test set was "
     "used for choosing.",
 }
@@ -34,8 +34,7 @@ def rows(result: ClimbResult) -> list[list[str]]:
 
 def title(result: ClimbResult) -> str:
     """Return the line above the table."""
-    count = len(result.seeds)
-    return f"{result.ladder.title} [{result.data}, {count} seed{'s' if count > 1 else ''}]"
+    return f"{result.ladder.title} [{result.data}, {counted(len(result.seeds), 'seed')}]"
 
 
 def _has_references(result: ClimbResult) -> bool:
@@ -76,7 +75,7 @@ def _verdict(result: RungResult) -> str:
     if gain is None or result.verdict != "unclear" or len(gain.values) < 2:
         return result.verdict or ""
     more = gain.further_seeds
-    return f"unclear: {more} more seeds" if more else "unclear"
+    return f"unclear: {counted(more, 'more seed')}" if more else "unclear"
 
 
 def notes(result: ClimbResult) -> list[str]:
@@ -88,12 +87,19 @@ def notes(result: ClimbResult) -> list[str]:
         "corrected for the number of rungs (Holm)." + (looks if result.budget else ""),
         PROTOCOLS[result.protocol],
         READINGS[result.ladder.reading],
+        *_sealed(result),
         *_openings(result),
         *_left_out(result),
         *(_one_seed(result)),
         *_final(result),
     ]
     return [note for note in told if note]
+
+
+def _sealed(result: ClimbResult) -> list[str]:
+    if any(rung.test for rung in result.rungs):
+        return []
+    return ["No test images were looked at."]
 
 
 def _openings(result: ClimbResult) -> list[str]:
@@ -127,6 +133,17 @@ def _final(result: ClimbResult) -> list[str]:
         f"Final net: {final.recipe.name}, fitted to {final.train_images} images{tested}: "
         f"{final.model.resolve()}"
     ]
+
+
+def to_text(result: ClimbResult) -> str:
+    """Return the table and its notes as lines of text."""
+    lines = [header(result), *rows(result)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    padded = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    return "\n".join([title(result), *padded, *notes(result), f"Report: {result.report.resolve()}"])
 
 
 def to_html(result: ClimbResult) -> str:

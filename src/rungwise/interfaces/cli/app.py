@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError
 from rungwise import __version__
 from rungwise.errors import RungwiseError, UsageError
 from rungwise.interfaces.cli.climb import climb
+from rungwise.interfaces.cli.compare import compare
 from rungwise.interfaces.cli.data import data
 from rungwise.interfaces.cli.doctor import doctor
 from rungwise.interfaces.cli.evaluate import evaluate
@@ -27,7 +28,7 @@ app = App(
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
-for verb in (climb, train, evaluate, predict, report, doctor):
+for verb in (climb, train, evaluate, predict, compare, report, doctor):
     app.command(verb)
 app.command(data)
 app.command(runs)

@@ -8,15 +8,11 @@ from cyclopts import Parameter
 
 from rungwise.errors import UsageError
 from rungwise.interfaces.cli.options import Output, Place, Switch
-from rungwise.interfaces.cli.printing import print_json, print_table
+from rungwise.interfaces.cli.printing import print_json, print_result, print_table
 
 if TYPE_CHECKING:
-    from rungwise.interfaces.cli.watching import Watch
-    from rungwise.ladder.climb import Climb, ClimbEvent, Notice
+    from rungwise.ladder.climb import Climb, Event
     from rungwise.ladder.result import ClimbResult
-    from rungwise.ladder.rung import Ladder
-
-SECONDS_BETWEEN_LINES = 20.0
 
 
 def climb(
@@ -81,7 +77,7 @@ def climb(
     if output.json:
         print_json(result.to_dict())
     else:
-        _print(result)
+        print_result(result)
 
 
 def parse_duration(text: str) -> float:
@@ -135,50 +131,17 @@ def _command(
 
 
 def _climb(work: "Climb", quiet: bool) -> "ClimbResult":
+    from rungwise.interfaces.cli.climb_watching import watching
     from rungwise.interfaces.cli.interrupts import catching_interrupts
-    from rungwise.interfaces.cli.watching import Watch
     from rungwise.interfaces.climbing import carry_out
 
-    with Watch(quiet) as watch, catching_interrupts() as interrupts:
-        teller = _Teller(watch, work.ladder)
+    with watching(work, quiet=quiet) as tell, catching_interrupts() as interrupts:
 
-        def tell(event: "ClimbEvent | Notice") -> None:
-            teller.tell(event)
+        def watch(event: "Event") -> None:
+            tell(event)
             interrupts.check()
 
-        return carry_out(work, tell)
-
-
-class _Teller:
-    """Turns a climb's events into lines and a bar."""
-
-    def __init__(self, watch: "Watch", ladder: "Ladder") -> None:
-        from rungwise.interfaces.cli.watching import Clock
-
-        self._watch, self._ladder = watch, ladder
-        self._clock = Clock(SECONDS_BETWEEN_LINES)
-        self._before = ""
-
-    def tell(self, event: "ClimbEvent | Notice") -> None:
-        """Print a line when something new begins, and now and then an epoch's accuracy."""
-        from rungwise.ladder.climb import Notice
-
-        if isinstance(event, Notice):
-            self._watch.line(event.text)
-            return
-        name = f"{event.rung}, seed {event.seed}: {event.doing}"
-        if event.progress is None:
-            self._watch.line(name)
-            return
-        epoch, record = event.progress.epoch, event.progress.record
-        epochs = event.epochs
-        self._watch.training_bar(f"{event.rung}, seed {event.seed}, ", event.progress, epochs)
-        if name != self._before:
-            self._watch.line(name)
-        elif record and self._clock.rings():
-            accuracy = f", val_acc {record.val_acc:.4f}" if record.val_acc is not None else ""
-            self._watch.line(f"{name}, epoch {epoch}{accuracy}")
-        self._before = name
+        return carry_out(work, watch)
 
 
 def _print_plan(work: "Climb", output: Output) -> None:
@@ -208,12 +171,3 @@ def _print_plan(work: "Climb", output: Output) -> None:
     )
     for note in plan.notes:
         print(note)
-
-
-def _print(result: "ClimbResult") -> None:
-    from rungwise.ladder.table import header, notes, rows, title
-
-    print_table(header(result), rows(result), left=2, title=title(result))
-    for note in notes(result):
-        print(note)
-    print(f"Report: {result.report.resolve()}")

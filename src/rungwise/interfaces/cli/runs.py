@@ -12,7 +12,8 @@ from cyclopts import App, Parameter
 
 from rungwise.errors import RunError, RungwiseError, UsageError
 from rungwise.interfaces.cli.options import Switch
-from rungwise.interfaces.cli.printing import percent, print_json, print_table
+from rungwise.interfaces.cli.printing import print_json, print_table
+from rungwise.ladder.numbers import percent
 
 if TYPE_CHECKING:
     from rungwise.ladder.store import StoredRun
