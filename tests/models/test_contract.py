@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rungwise.errors import ConfigError, UnknownNameError
+from rungwise.errors import ConfigError
 from rungwise.models import (
     CNN,
     MODELS,
@@ -12,8 +12,6 @@ from rungwise.models import (
     Multitask,
     VGGBenchmark,
     VGGDeep,
-    find_model,
-    name_of,
 )
 from rungwise.models.summary import summarize
 from rungwise.randomness import generator
@@ -137,16 +135,6 @@ def test_too_small_images_are_told_the_smallest_size(name: str, smallest: int) -
         model.build((1, smallest, smallest - 1), 2, generator(0))
     assert f"{smallest}×{smallest}" in str(caught.value)
     assert caught.value.fix
-
-
-@members
-def test_name_and_class_lead_to_each_other(name: str) -> None:
-    assert name_of(find_model(name)()) == name
-
-
-def test_an_unknown_name_is_told_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'vgg-deep'"):
-        find_model("vgg-depp")
 
 
 @pytest.mark.parametrize(

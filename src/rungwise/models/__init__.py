@@ -1,6 +1,5 @@
 """Architectures: settings that build a network, one family per file."""
 
-from rungwise.errors import UnknownNameError
 from rungwise.models.base import Model, Output
 from rungwise.models.cnn import CNN
 from rungwise.models.compact import Compact
@@ -33,25 +32,4 @@ __all__ = [
     "TwoBranch",
     "VGGBenchmark",
     "VGGDeep",
-    "find_model",
-    "name_of",
 ]
-
-
-def find_model(name: str) -> type[Model]:
-    """Return the architecture called `name`.
-
-    Raises:
-        UnknownNameError: There is none; the error tells the nearest right name.
-    """
-    if name not in MODELS:
-        raise UnknownNameError("model", name, MODELS)
-    return MODELS[name]
-
-
-def name_of(model: Model) -> str:
-    """Return the name of a model's architecture, as recipes and the command line write it."""
-    for name, kind in MODELS.items():
-        if type(model) is kind:
-            return name
-    return type(model).__name__

@@ -13,9 +13,10 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from rungwise.errors import UsageError
-from rungwise.models import Model, name_of
+from rungwise.models import MODELS, Model
 from rungwise.models.summary import INPUT, Summary, summarize
 from rungwise.storage import replacing
+from rungwise.training.parsing import name_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +69,7 @@ def draw_network(model: Model, shape: tuple[int, int, int], classes: int, path: 
         )
     summary = summarize(model, shape, classes)
     size = f"{summary.parameters:,} parameters, {summary.flops / 1e6:,.1f} MFLOP forward"
-    _save(_boxes(summary), (name_of(model), size), path, suffix)
+    _save(_boxes(summary), (name_in(MODELS, model), size), path, suffix)
 
 
 @dataclass(frozen=True)
