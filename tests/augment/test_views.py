@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rungwise.augment import Augmentation, Flip, MirroredCopies, Shift
-from rungwise.augment.views import VIEWS, Mirror, RandomCopies
+from rungwise.augment.views import VIEWS, Mirror, RandomCopies, Views
 from rungwise.errors import ConfigError
 from rungwise.randomness import generator
 
@@ -30,6 +30,11 @@ def test_weights_sum_to_one_and_images_stay_as_they_are(name: str, seed: int) ->
     assert sum(weight for _, weight in views) == pytest.approx(1)
     assert all(view.shape == images.shape for view, _ in views)
     assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("views", [*(kind() for kind in VIEWS.values()), Mirror(pixels=1)])
+def test_there_are_as_many_views_as_their_count(views: Views) -> None:
+    assert len(list(views.of(torch.rand(1, 1, 6, 6), [Flip()], generator(0)))) == views.count
 
 
 @pytest.mark.parametrize("name", VIEWS)

@@ -3,8 +3,9 @@
 import contextlib
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,12 +14,15 @@ import torch
 from rungwise.augment import Shift
 from rungwise.augment.views import RandomCopies
 from rungwise.data import Dataset
+from rungwise.errors import RunError, UsageError
+from rungwise.ladder import budget as budget_module
 from rungwise.ladder import climb as climb_module
 from rungwise.ladder import job as job_module
-from rungwise.ladder.climb import Climb, ClimbEvent
+from rungwise.ladder.climb import Climb, ClimbEvent, Event, RungMeasured
 from rungwise.ladder.result import ClimbResult
 from rungwise.ladder.rung import Ladder, Rung
 from rungwise.models import MLP
+from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.predictor import Predictor
 from rungwise.training.recipe import Members, Recipe
 
@@ -305,3 +309,244 @@ def test_a_shortened_climb_leaves_the_full_ones_records_alone(
 
     assert result.folder != full.folder
     assert len(lines(full)) == 4 * 2
+
+
+def test_a_climb_tells_each_accuracy_and_how_long_it_still_takes(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    work = climb_of(digits, tmp_path, LADDER.only(["plain", "shifted"]))
+    told: list[Event] = []
+    left = []
+
+    def watch(event: Event) -> None:
+        told.append(event)
+        left.append((work.outlook.trained, work.outlook.left, work.seconds_left()))
+
+    result = work.run(watch)
+
+    measured = [event for event in told if isinstance(event, RungMeasured)]
+    assert [(event.rung, event.accuracy) for event in measured] == [
+        (rung["name"], value)
+        for rung in result.to_dict()["rungs"]
+        for value in rung["val_accuracy"]["values"]
+    ]
+    assert left[0] == (0, 4, None)
+    assert left[-1] == (4, 0, 0.0)
+    # After the first training's only epoch the other three are all that is left.
+    known = next(one for one in left if one[2] is not None)
+    assert known[:2] == (0, 4)
+    assert known[2] > 0
+
+
+# --- the net to use
+
+
+def test_the_net_to_use_is_fitted_to_all_training_images_and_tested_once(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    work = climb_of(digits, tmp_path, LADDER.only(["plain", "shifted"]))
+
+    _, result = finish(replace(work, fit=True))
+
+    final, test = result.final, digits.test
+    assert final is not None
+    assert test is not None
+    assert (final.train_images, final.model) == (200, result.folder / "model.safetensors")
+    assert [run.summary["validation"] for run in final.runs] == [0.0]
+    best = max(result.rungs, key=lambda rung: rung.to_dict()["val_accuracy"]["mean"])
+    assert final.recipe == replace(best.rung.recipe, validation=0.0)
+    found = evaluate(Predictor.load(final.model).probabilities(test.images), test)
+    assert final.to_dict()["test_accuracy"] == found.accuracy
+    assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_net_to_use_may_be_an_ensemble_with_views(digits: Dataset, tmp_path: Path) -> None:
+    ladder = LADDER.only(["ensemble"])
+
+    _, result = finish(replace(climb_of(digits, tmp_path, ladder), seeds=(0,), fit=True))
+
+    assert result.final is not None
+    assert [run.summary["seed"] for run in result.final.runs] == ["0", "0.1"]
+    assert len(Predictor.load(result.final.model).nets) == 2
+
+
+@pytest.mark.parametrize("control", [False, True])
+def test_without_validation_images_the_last_rung_that_is_no_control_is_fitted(
+    digits: Dataset, tmp_path: Path, control: bool
+) -> None:
+    ladder = LADDER.only(["plain", "shifted"]).changed(lambda one: replace(one, validation=0.0))
+    chosen = ladder.only(["shifted"]) if control else ladder
+
+    _, result = finish(replace(climb_of(digits, tmp_path, chosen), seeds=(0,), fit=True))
+
+    assert result.final is not None
+    assert result.final.recipe.name == ("shifted" if control else "plain")
+
+
+def test_a_climb_may_leave_the_test_set_sealed(digits: Dataset, tmp_path: Path) -> None:
+    work = climb_of(digits, tmp_path, LADDER.only(["plain"]))
+
+    told, result = finish(replace(work, fit=True, opens_test=False))
+
+    assert not (tmp_path / "ledger.jsonl").exists()
+    assert "predicts the test images" not in {event.doing for event in told}
+    assert result.final is not None
+    assert result.final.test is None
+    assert result.to_dict()["rungs"][0]["test_accuracy"] is None
+
+
+# --- within a budget
+
+
+class TenSeconds(Pace):
+    """Takes every training for one of ten seconds, whatever is seen."""
+
+    def learn(self, job: Job, seconds: float) -> None:
+        pass
+
+    def knows(self, job: Job) -> bool:
+        return True
+
+    def training(self, job: Job) -> float:
+        return 10.0
+
+    def predicting(self, recipe: Recipe, jobs: list[Job], images: int) -> float:
+        return 0.0
+
+
+@dataclass
+class Clock:
+    """Goes on with each step of a training; to `watch` a climb moves it."""
+
+    seconds_each_step: float
+    now: float = 0.0
+
+    def watch(self, event: Event) -> None:
+        if isinstance(event, ClimbEvent) and event.progress:
+            self.now += self.seconds_each_step
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+TWO_RUNGS = LADDER.only(["plain", "shifted"])
+
+
+def budgeted(
+    dataset: Dataset, root: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, each_step: float
+) -> tuple[Climb, Clock]:
+    """Return a climb whose trainings have 8 steps, or 10 for the net to use, and their clock."""
+    clock = Clock(each_step)
+    for module in (budget_module, climb_module):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock.monotonic))
+    work = replace(climb_of(dataset, root, TWO_RUNGS), seeds=(0, 1, 2), fit=True, pace=TenSeconds())
+    return replace(work, budget=Budget(seconds, started=0.0)), clock
+
+
+def test_a_climb_that_keeps_its_budget_measures_chooses_and_fits(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, clock = budgeted(digits, tmp_path, monkeypatch, seconds=82.5, each_step=1.25)
+
+    result = work.run(clock.watch)
+
+    assert clock.now == 6 * 10 + 12.5  # the report has its 10 s
+    assert [rung.seeds for rung in result.rungs] == [(0, 1, 2)] * 2
+    assert (result.left_out, result.budget) == ((), 82.5)
+    assert result.final is not None
+    assert result.final.train_images == 200
+    plain, shifted = result.rungs
+    assert shifted.gain == compare(shifted.answers, plain.answers, comparisons=1, looks=1)
+    assert json.loads((result.folder / "climb.json").read_text()) == result.to_dict()
+
+
+def test_a_budget_that_ends_in_a_training_leaves_a_valid_result_that_tells_it(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A training of `10 s` takes 24: plain until 24, shifted is stopped after 37.5, the end less
+    # the report's 10 s and 12.5 s of fitting; the fitting is stopped after 50.
+    work, clock = budgeted(digits, tmp_path, monkeypatch, seconds=60, each_step=3)
+    notices: list[str] = []
+
+    def watch(event: Event) -> None:
+        clock.watch(event)
+        if isinstance(event, Notice):
+            notices.append(event.text)
+
+    result = work.run(watch)
+
+    assert clock.now == 24 + 5 * 3 + 4 * 3
+    assert [(rung.rung.name, rung.seeds) for rung in result.rungs] == [("plain", (0,))]
+    assert result.left_out == (
+        "shifted was not measured: one seed takes about 10s",
+        "measured with fewer than 3 seeds: plain",
+        "shifted with seed 0 was stopped in its training; a later climb goes on",
+        "no time was left to fit plain to all images, seed 0 is taken",
+    )
+    assert notices[-1] == result.left_out[-1]
+    assert result.final is not None
+    assert (result.final.train_images, result.final.recipe.validation) == (160, 0.2)
+    assert Predictor.load(result.final.model)
+    assert result.rungs[0].test
+
+
+def test_a_second_climb_with_the_same_budget_goes_on_where_the_first_was_stopped(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, clock = budgeted(digits, tmp_path, monkeypatch, seconds=60, each_step=3)
+    work.run(clock.watch)
+    told: list[ClimbEvent] = []
+
+    def watch(event: Event) -> None:
+        clock.watch(event)
+        if isinstance(event, ClimbEvent) and event.progress:
+            told.append(event)
+
+    clock.now = 0.0
+    result = work.run(watch)
+
+    first = told[0].progress
+    assert first is not None
+    assert (told[0].rung, first.step) == ("shifted", 6)
+    assert [len(rung.seeds) for rung in result.rungs] == [2, 1]
+    assert result.rungs[1].gain is not None
+    assert result.earlier_openings == 1
+
+
+def test_a_budget_that_ends_in_the_first_training_is_an_error_that_loses_nothing(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, clock = budgeted(digits, tmp_path, monkeypatch, seconds=33, each_step=3)
+
+    with pytest.raises(RunError, match="budget of 33s ended before anything was measured"):
+        work.run(clock.watch)
+
+    assert len(list(tmp_path.glob("digits/plain-*/seed-0/last.safetensors"))) == 1
+    assert not (tmp_path / "ledger.jsonl").exists()
+
+
+def test_a_budget_too_small_for_one_training_is_refused_before_anything_is_done(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, clock = budgeted(digits, tmp_path, monkeypatch, seconds=32, each_step=1)
+
+    with pytest.raises(UsageError, match="too small: plain"):
+        work.run(clock.watch)
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_trainings_are_timed_and_those_on_file_are_not(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Job, "probe", lambda job, seconds: 7.0)
+    _, result = finish(climb_of(digits, tmp_path, LADDER.only(["plain"])))
+    work = climb_of(digits, tmp_path)
+
+    timed = [event.rung for event in work.time() if isinstance(event, ClimbEvent)]
+
+    assert timed == ["shifted"]  # whose nets the rungs above it share
+    plain, shifted, *_ = LADDER.rungs
+    assert work.pace.training(work.jobs(shifted, 1)[0]) == 7.0
+    seconds = [runs[0].summary["seconds"] for runs in result.rungs[0].runs]
+    assert work.pace.training(work.jobs(plain, 1)[0]) in seconds

@@ -68,7 +68,7 @@ def test_seeds_that_agree_on_shared_images_leave_the_images_noise() -> None:
     gain = compare(rung, base)
 
     difference = right.astype(float) - base_right
-    assert gain.seed_deviation == 0
+    assert gain.seed_deviation == pytest.approx(0, abs=0.001)
     assert gain.image_deviation == pytest.approx(difference.std() / 20, rel=0.01)
     assert gain.interval is not None
     assert gain.interval[1] - gain.mean == pytest.approx(1.96 * difference.std() / 20, rel=0.01)
@@ -112,7 +112,8 @@ def test_no_difference_at_all_is_unclear_for_ever() -> None:
 
     gain = compare(same, same)
 
-    assert gain.interval == (0, 0)
+    assert gain.interval is not None
+    assert -gain.interval[0] == gain.interval[1] > 0
     assert (gain.p_value, gain.further_seeds) == (1.0, None)
     assert verdicts([gain]) == ["unclear"]
 
@@ -130,3 +131,37 @@ def test_verdicts_follow_the_sign_once_the_corrected_p_value_is_small() -> None:
         "keep",
     ]
     assert verdicts([gain_of(0.1, 0.03), gain_of(0.1, 0.04)]) == ["unclear", "unclear"]
+
+
+def test_gains_that_are_equal_by_luck_are_not_certain() -> None:
+    # Two seeds, each with 100 images of its own: 3 more are right with both.
+    base = np.arange(100) < 90
+    better = np.arange(100) < 93
+    seeds = [np.arange(100), np.arange(100, 200)]
+
+    gain = compare([Answers(s, better) for s in seeds], [Answers(s, base) for s in seeds])
+
+    assert gain.values == pytest.approx((0.03, 0.03))
+    assert gain.interval is not None
+    # A step is 0.01: t(0.975, 1) = 12.706 times sqrt(0.01² / 12 / 2).
+    assert gain.interval[1] - 0.03 == pytest.approx(12.706 * 0.01 / 24**0.5, rel=1e-3)
+    assert gain.p_value > 0.01
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3])
+def test_each_look_halves_the_error_that_its_interval_may_spend(looks: int) -> None:
+    # Gains of 0.0, 0.2 and 0.1: mean 0.1, deviation 0.1.
+    rung = [answers(np.arange(10) + 10 * s, [1] * 8 + [0] * 2) for s in range(3)]
+    base = [answers(np.arange(10) + 10 * s, [1] * right + [0] * (10 - right)) for s, right in
+            enumerate([8, 6, 7])]  # fmt: skip
+
+    gain = compare(rung, base, looks=looks)
+
+    half = t.isf(0.05 / 2**looks / 2, 2) * 0.1 / math.sqrt(3)
+    assert gain.interval == pytest.approx((0.1 - half, 0.1 + half))
+    by_hand = 2**looks * 2 * t.sf(0.1 / (0.1 / math.sqrt(3)), 2)
+    assert gain.p_value == pytest.approx(min(1.0, by_hand))
+    # What is measured further is judged at the next look, which has half of the share.
+    error = 0.05 / 2 ** (looks + 1)
+    needed = next(n for n in range(4, 99) if t.isf(error / 2, n - 1) * 0.1 / math.sqrt(n) < 0.1)
+    assert gain.further_seeds == needed - 3

@@ -3,15 +3,17 @@
 import contextlib
 import csv
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from rungwise.augment import Flip
+from rungwise.augment import Flip, MirroredCopies
 from rungwise.augment.views import Mirror
 from rungwise.data import Dataset
 from rungwise.errors import ConfigError, RunError, StorageError
@@ -21,7 +23,7 @@ from rungwise.ladder.run import CHECKED_FILES, NEEDED_FIGURES, Run, open_run
 from rungwise.models import MLP
 from rungwise.models.summary import summarize
 from rungwise.prediction.metrics import evaluate
-from rungwise.techniques import LabelSmoothing, WeightAveraging
+from rungwise.techniques import EarlyStopping, LabelSmoothing, WeightAveraging
 from rungwise.training import checkpoint
 from rungwise.training.checkpoint import read_tensors
 from rungwise.training.loop import Progress
@@ -153,6 +155,16 @@ def test_every_training_setting_changes_the_key(
     assert training_key(changed, digits) != training_key(recipe, digits)
 
 
+def test_equal_settings_have_one_key_however_they_are_written(
+    recipe: Recipe, digits: Dataset
+) -> None:
+    whole, point = (replace(recipe, optimizer=SGD(lr=lr)) for lr in (1, 1.0))
+
+    assert training_key(whole, digits) == training_key(point, digits)
+    tenth = replace(recipe, optimizer=SGD(lr=1.1))
+    assert training_key(tenth, digits) != training_key(point, digits)
+
+
 def test_name_views_and_ensemble_do_not_change_the_key(recipe: Recipe, digits: Dataset) -> None:
     mirrored = replace(recipe, augment=(Flip(),))
 
@@ -197,6 +209,47 @@ def test_a_job_resolves_the_precision_and_drops_what_does_not_train(
 
     assert job.recipe.precision in ("float32", "bfloat16")
     assert (job.recipe.views, job.recipe.ensemble) == (None, ())
+
+
+# --- what it is to take, before it is done
+
+
+def test_images_and_operations_count_copies_and_likely_epochs(job: Job) -> None:
+    doubled = replace(job, recipe=replace(job.recipe, augment=(MirroredCopies(),)))
+    patient = EarlyStopping(patience=2)
+    stopping = replace(job, recipe=replace(job.recipe, epochs=50, techniques=(patient,)))
+
+    assert (job.images_seen, job.validation_images) == (160 * 3, 40)
+    assert doubled.images_seen == 2 * 160 * 3
+    assert stopping.likely_epochs == 6
+    assert stopping.images_seen == 160 * 6
+    each = summarize(job.recipe.model, (1, 8, 8), 10).training_flops_per_image
+    assert job.flops == each * 160 * 3 == train(job).summary["flops"]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "expected"),
+    [(40, 4 * 3 * 2.0), (160, 3 * 2.0)],
+    ids=["several steps an epoch", "one step an epoch"],
+)
+def test_a_probe_tells_how_long_all_steps_take_by_some_and_leaves_nothing(
+    job: Job, monkeypatch: pytest.MonkeyPatch, batch_size: int, expected: float
+) -> None:
+    # The clock stands at 0, 9, 11, 13, ...: the first step takes 9 s, every other one 2 s.
+    ticks = itertools.chain([0.0], itertools.count(9.0, 2.0))
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+
+    probed = replace(job, recipe=replace(job.recipe, batch_size=batch_size)).probe(3.0)
+
+    assert probed == expected
+    assert not job.root.exists()
+
+
+def test_a_probe_of_a_single_step_takes_that_one(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count(0.0, 9.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+
+    assert replace(job, recipe=replace(job.recipe, batch_size=160, epochs=1)).probe(3.0) == 9.0
 
 
 # --- interruptions

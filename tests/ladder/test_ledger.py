@@ -9,7 +9,7 @@ import pytest
 
 from rungwise.data import Dataset
 from rungwise.errors import StorageError
-from rungwise.ladder.ledger import openings, record_opening
+from rungwise.ladder.ledger import earlier_openings, openings, record_opening
 
 
 def lines(root: Path) -> list[str]:
@@ -59,3 +59,18 @@ def test_a_ledger_that_cannot_be_written_is_told(digits: Dataset, tmp_path: Path
 
     with pytest.raises(StorageError, match=r"ledger\.jsonl"):
         record_opening(tmp_path / "runs", digits, "in vain")
+
+
+def test_reading_again_counts_what_other_work_opened_before_the_own_last_opening(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    for what in ("other", "own", "other", "own", "later"):
+        record_opening(tmp_path, digits, what)
+
+    assert earlier_openings(tmp_path, digits, "own") == 2
+    assert earlier_openings(tmp_path, digits, "later") == 4
+    assert earlier_openings(tmp_path, digits, "opened nothing") == 5
+
+
+def test_where_there_is_no_ledger_nothing_was_opened(digits: Dataset, tmp_path: Path) -> None:
+    assert earlier_openings(tmp_path, digits, "own") == 0

@@ -120,3 +120,8 @@ def test_an_impossible_setting_is_refused_in_three_parts(settings: dict[str, Any
 
     assert caught.value.expected
     assert caught.value.fix
+
+
+def test_a_training_likely_takes_three_times_the_patience_and_never_more_than_its_epochs() -> None:
+    assert EarlyStopping(patience=5).likely_epochs(100) == 15
+    assert EarlyStopping(patience=5).likely_epochs(12) == 12

@@ -11,7 +11,7 @@ from pathlib import Path
 from rungwise.data import Dataset, load
 from rungwise.errors import UsageError
 from rungwise.ladder.budget import Budget
-from rungwise.ladder.climb import Climb, Watcher
+from rungwise.ladder.climb import Climb, Notice, Watcher
 from rungwise.ladder.presets import find_ladder
 from rungwise.ladder.reading import read
 from rungwise.ladder.result import ClimbResult
@@ -132,6 +132,8 @@ def prepare_climb(
 def carry_out(work: Climb, watch: Watcher | None) -> ClimbResult:
     """Climb, tell each event to `watch`, write the report and return the result."""
     result = work.run(watch)
+    if watch:
+        watch(Notice("everything is measured; the report is written"))
     write_climb_report(result.folder, work.dataset)
     return result
 

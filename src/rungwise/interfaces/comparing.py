@@ -1,5 +1,6 @@
 """Comparing finished runs: a ladder is made of them, and climbed without training anything."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from rungwise.data import Dataset, load
 from rungwise.errors import RunError, UsageError
 from rungwise.ladder.climb import Climb
+from rungwise.ladder.job import training_key
 from rungwise.ladder.numbers import counted
 from rungwise.ladder.result import ClimbResult
 from rungwise.ladder.run import Run, open_run
@@ -35,19 +37,22 @@ def compare(runs: Sequence[Path | str], *, device: str = "auto") -> ClimbResult:
         RunError: One is unfinished or damaged, or was trained by another version.
         DataError: Their data set is not on this machine.
     """
+    if isinstance(runs, Path | str):
+        runs = [runs]
     opened = [open_run(Path(run)) for run in runs]
-    _require_one("data set", {str(run.summary["data"]) for run in opened})
-    roots = {run.path.resolve().parents[2] for run in opened}
-    _require_one("folder of runs", {str(root) for root in roots})
-    groups = _by_recipe(opened)
+    root = _root_of(opened)
     dataset = _dataset_of(opened)
+    groups = _by_recipe(opened, dataset)
+    _require_held_out(opened)
+    seeds, unpaired = _common_seeds(groups)
     work = Climb(
         ladder=_ladder_of(groups, dataset),
         dataset=dataset,
-        seeds=_common_seeds(groups),
-        root=roots.pop(),
+        seeds=seeds,
+        root=root,
         device=choose_device(device),
         opens_test=False,
+        unread=unpaired,
     )
     _require_found(work)
     result = work.run()
@@ -64,11 +69,26 @@ def _require_one(kind: str, found: set[str]) -> None:
         )
 
 
-def _by_recipe(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Group the runs by what determines their weights but the seed."""
+def _root_of(runs: Sequence[Run]) -> Path:
+    """Return the folder that holds runs/<data>/<recipe>-<hash>/seed-<n>."""
+    roots = [[run.path.resolve(), *run.path.resolve().parents][:4][-1] for run in runs]
+    _require_one("folder of runs", {str(root) for root in roots})
+    return roots[0]
+
+
+def _by_recipe(runs: Sequence[Run], dataset: Dataset) -> dict[str, list[Run]]:
+    """Group the runs by what determines their weights but the seed.
+
+    Raises:
+        RunError: Another version trained one of them.
+        UsageError: All are of one recipe.
+    """
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(str(run.summary["key"]), []).append(run)
+        key = training_key(run.recipe(), dataset)
+        if run.summary.get("key") != key:
+            raise _outdated(run)
+        groups.setdefault(key, []).append(run)
     if len(groups) < 2:
         raise UsageError(
             "there is nothing to compare: all runs are of one recipe",
@@ -78,7 +98,18 @@ def _by_recipe(runs: Sequence[Run]) -> dict[str, list[Run]]:
     return groups
 
 
+def _outdated(run: Run) -> RunError:
+    command = ["rungwise", "train", str(run.summary["data"])]
+    command += ["--recipe", str(run.path / "recipe.yaml"), "--seed", str(run.summary["seed"])]
+    return RunError(
+        f"{run.path} was trained by another version of rungwise, which trains otherwise",
+        expected="runs of this version: what versions differ in would pass for a gain",
+        fix=f"train it again: {shlex.join(command)}",
+    )
+
+
 def _dataset_of(runs: Sequence[Run]) -> Dataset:
+    _require_one("data set", {str(run.summary["data"]) for run in runs})
     summary = runs[0].summary
     size = summary["image_size"]
     image_size = (int(size[0]), int(size[1])) if size else None
@@ -91,6 +122,22 @@ def _dataset_of(runs: Sequence[Run]) -> Dataset:
                 fix="train it again, or bring the data back to what they were",
             )
     return dataset
+
+
+def _require_held_out(runs: Sequence[Run]) -> None:
+    """Require that all runs were validated on the same share of the training images.
+
+    Raises:
+        UsageError: They were not, or one held nothing out, or used the test set for that.
+    """
+    for run in runs:
+        if run.summary["val_accuracy"] is None or run.recipe().validation == "test":
+            raise UsageError(
+                f"{run.path} held no validation images out of the training images",
+                expected="runs with validation images: the test set stays sealed",
+                fix="train it with for example --set validation=0.1",
+            )
+    _require_one("share of validation images", {str(run.recipe().validation) for run in runs})
 
 
 def _ladder_of(groups: dict[str, list[Run]], dataset: Dataset) -> Ladder:
@@ -113,26 +160,49 @@ def _difference(recipe: Recipe, before: Sequence[Rung]) -> str:
     return "other " + ", ".join(key for key in own if key != "name" and own[key] != first[key])
 
 
-def _common_seeds(groups: dict[str, list[Run]]) -> tuple[int, ...]:
-    seeds = [{Seed.parse(str(run.summary["seed"])) for run in runs} for runs in groups.values()]
-    common = sorted(set.intersection(*seeds))
-    if not common or any(seed.member for seed in common):
+def _common_seeds(groups: dict[str, list[Run]]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Return the seeds that all recipes have, and a sentence on each run of another seed.
+
+    Raises:
+        UsageError: There is no such seed.
+    """
+    runs = [run for group in groups.values() for run in group]
+    seeds = [{_seed_of(run) for run in group} for group in groups.values()]
+    common = sorted(seed.draw for seed in set.intersection(*seeds) if not seed.member)
+    if not common:
         raise UsageError(
-            "the runs have no seed in common",
-            expected="for each recipe a run with the same seed: gains are paired over seeds",
+            "the runs have no seed in common: "
+            + ", ".join(f"{run.path} has {_seed_of(run)}" for run in runs),
+            expected="for each recipe a run with the same seed, which is no ensemble's member: "
+            "gains are paired over seeds",
             fix="train the recipes with the same --seed, or compare other runs",
         )
-    return tuple(seed.draw for seed in common)
+    unpaired = [run for run in runs if _seed_of(run) not in map(Seed, common)]
+    return tuple(common), tuple(f"{run.path}: {_why_unpaired(_seed_of(run))}" for run in unpaired)
+
+
+def _seed_of(run: Run) -> Seed:
+    return Seed.parse(str(run.summary["seed"]))
+
+
+def _why_unpaired(seed: Seed) -> str:
+    if seed.member:
+        return "it is an ensemble's member"
+    return f"not all recipes have a run with seed {seed}"
 
 
 def _require_found(work: Climb) -> None:
+    """Require that nothing is left to train.
+
+    Raises:
+        RunError: A run does not lie where it was stored.
+    """
     for rung in work.ladder.rungs:
         for seed in work.seeds:
             for job in work.jobs(rung, seed):
                 if job.finished() is None:
                     raise RunError(
-                        f"{rung.name} with seed {seed} was trained by another version of rungwise, "
-                        "or on another kind of machine",
-                        expected="runs that this version would train in the same way",
-                        fix="train it again: `rungwise train` with the run's recipe.yaml",
+                        f"the run of {rung.name} with seed {seed} is not at {job.folder}",
+                        expected="runs that lie where rungwise stored them",
+                        fix="move it back, and compare it there",
                     )

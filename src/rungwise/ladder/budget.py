@@ -1,14 +1,14 @@
 """A climb within a given time: what fits, what is measured next, when to stop.
 
 first     every rung with seed 0, 1, 2, as far as time allows
-then      further seeds for the rungs whose verdict is open, up to 6, 12, 24; what is clearly
-          worse or clearly better gets no more
+then      further seeds for the rungs whose verdict is open, up to 6, 12, 24, and for their bases;
+          what is clearly worse or clearly better gets no more of its own
 at last   time is kept for fitting the net to use, opening the test set and the report
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from rungwise.data import Dataset
 from rungwise.errors import UsageError
@@ -65,7 +65,8 @@ class Allotment:
         seeds: The most that a rung is measured with, in order.
         jobs: Gives the trainings of a rung with a seed.
         pace: Knows how long they take.
-        measured: Gives what was measured so far, rungs in order, on the images to choose by.
+        measured: Gives what was measured so far, rungs in order, each with the base that it is
+            compared with.
     """
 
     def __init__(
@@ -79,51 +80,62 @@ class Allotment:
         measured: Measured,
     ) -> None:
         self._budget, self._ladder, self._dataset = budget, ladder, dataset
-        self._seeds, self._jobs, self._pace = tuple(seeds), jobs, pace
+        self._seeds, self._make_jobs, self._pace = tuple(seeds), jobs, pace
         self._measured = measured
-        self._unfinished: list[Pair] = []
+        self._made: dict[tuple[str, int], list[Job]] = {}
+        self._stopped: list[Pair] = []
 
     def pairs(self) -> Iterator[Pair]:
         """Yield what to measure next; each is measured or told `unfinished` before the next."""
         first, *later = SEEDS_AT_LOOKS
         for seed in self._seeds[:first]:
-            yield from self._if_they_fit([(rung, seed) for rung in self._ladder.rungs])
+            for rung in self._ladder.rungs:
+                yield from self._if_they_fit(self._missing(rung, seed))
         for count in later:
             for rung in self._open_rungs():
                 for seed in self._seeds[:count]:
-                    yield from self._if_they_fit(self._with_base(rung, seed))
+                    yield from self._if_they_fit(self._missing(rung, seed))
 
     def unfinished(self, rung: Rung, seed: int) -> None:
-        """Take note that the training had to stop."""
-        self._unfinished.append((rung, seed))
+        """Take note that the training had to stop; it is not tried again."""
+        self._stopped.append((rung, seed))
 
     def training_ends(self, rung: Rung) -> float:
         """Return when, by `time.monotonic`, a training of the rung has to stop."""
-        return self._budget.ends - self._reserve(rung)
+        return self._budget.ends - self._reserve(rung) - self._predicting_validation(rung)
+
+    def fitting_ends(self, rung: Rung) -> float:
+        """Return when, by `time.monotonic`, the fitting of the rung as net to use has to stop."""
+        return self._budget.ends - self._closing(rung)
 
     def forecast(self) -> str:
         """Say before the start what fits."""
-        left = self._budget.left - self._reserve(None)
-        fitting = dict.fromkeys((rung.name for rung in self._ladder.rungs), 0)
+        planned: list[Pair] = []
+        counts: dict[str, int] = {}
         for count, seed in enumerate(self._seeds[: SEEDS_AT_LOOKS[0]], start=1):
             for rung in self._ladder.rungs:
-                cost = self.cost(rung, seed)
-                if cost <= left:
-                    left, fitting[rung.name] = left - cost, count
-        counts = ", ".join(f"{name} {count}" for name, count in fitting.items())
+                base = self._base_among(rung, counts)
+                paired = base is None or counts[base.name] == count
+                if paired and counts.get(rung.name, 0) == count - 1:
+                    pairs = [*planned, (rung, seed)]
+                    if self._needed(pairs) <= self._budget.left:
+                        planned, counts[rung.name] = pairs, count
+        told = ", ".join(f"{rung.name} {counts.get(rung.name, 0)}" for rung in self._ladder.rungs)
+        left = max(0.0, self._budget.left - self._needed(planned))
         return (
             f"budget {duration(self._budget.seconds)}: with so many seeds the rungs fit first: "
-            f"{counts}; about {duration(max(0.0, left))} are left for verdicts that are open"
+            f"{told}; about {duration(left)} are left for verdicts that are open"
         )
 
     def left_out(self) -> tuple[str, ...]:
         """Say what was not measured for want of time."""
         counts = {result.rung.name: len(result.seeds) for result in self._measured()}
+        first = self._seeds[0]
         told = [
-            f"{rung.name} was not measured: one seed takes about {duration(cost)}"
+            f"{rung.name} was not measured: "
+            f"one seed takes about {duration(self.cost([(rung, first)]))}"
             for rung in self._ladder.rungs
             if rung.name not in counts
-            for cost in [self.cost(rung, self._seeds[0])]
         ]
         wanted = min(SEEDS_AT_LOOKS[0], len(self._seeds))
         few = [name for name, count in counts.items() if count < wanted]
@@ -131,16 +143,16 @@ class Allotment:
             told.append(f"measured with fewer than {wanted} seeds: {', '.join(few)}")
         told += [
             f"{rung.name} with seed {seed} was stopped in its training; a later climb goes on"
-            for rung, seed in self._unfinished
+            for rung, seed in self._stopped
         ]
         return tuple(told)
 
-    def cost(self, rung: Rung, seed: int) -> float:
-        """Return about how many seconds it takes to measure a rung with a seed, from now on."""
-        jobs = self._jobs(rung, seed)
-        training = sum(self._pace.training(job) or 0.0 for job in jobs if not job.is_finished())
-        part = jobs[0].parts().validation
-        return training + self._pace.predicting(rung.recipe, jobs, len(part) if part else 0)
+    def cost(self, pairs: Sequence[Pair]) -> float:
+        """Return about how many seconds it takes to measure rungs with seeds, from now on."""
+        nets = {(job.key, job.seed): job for pair in pairs for job in self._jobs(*pair)}
+        missing = (job for job in nets.values() if not job.is_finished())
+        training = sum(self._pace.training(job) or 0.0 for job in missing)
+        return training + sum(self._predicting_validation(rung) for rung, _ in pairs)
 
     def require_enough(self) -> None:
         """Refuse a budget that is too small for the first rung.
@@ -149,7 +161,7 @@ class Allotment:
             UsageError: It is.
         """
         rung = self._ladder.rungs[0]
-        needed = self.cost(rung, self._seeds[0]) + self._reserve(rung)
+        needed = self._needed([(rung, self._seeds[0])])
         if needed > self._budget.left:
             least = needed + self._budget.seconds - self._budget.left
             raise UsageError(
@@ -161,63 +173,84 @@ class Allotment:
             )
 
     def _if_they_fit(self, pairs: Sequence[Pair]) -> Iterator[Pair]:
-        for rung, seed in pairs:
-            if seed != self._next_seed(rung) or not self._base_has(rung, seed):
-                continue
-            ends = self.training_ends(rung) - self._predicting_test(rung)
-            if time.monotonic() + self.cost(rung, seed) <= ends:
-                yield rung, seed
+        """Yield all of the pairs while there is time for all of them: a base alone is no use."""
+        for place, pair in enumerate(pairs):
+            if any(one in self._stopped for one in pairs):
+                return
+            if self._needed(pairs[place:]) > self._budget.left:
+                return
+            yield pair
+
+    def _missing(self, rung: Rung, seed: int) -> list[Pair]:
+        """Return what the rung's gain with a seed lacks, its base first.
+
+        Nothing where an earlier seed is missing: the seeds of a rung have no gaps.
+        """
+        base = self._base_among(rung, [result.rung.name for result in self._measured()])
+        pairs = [(one, seed) for one in (base, rung) if one and seed not in self._seeds_of(one)]
+        earlier = self._seeds[: self._seeds.index(seed)]
+        return pairs if all(self._seeds_of(one) == earlier for one, _ in pairs) else []
 
     def _open_rungs(self) -> list[Rung]:
         """Return the rungs that further seeds could decide on, the cheapest decision first."""
-        results = self._measured()
+        last = self._seeds[-1]
         still = [
-            (result.gain.further_seeds * self.cost(result.rung, self._seeds[-1]), result.rung)
-            for result in judge(results, adaptive=True)
+            (gain.further_seeds * self.cost([(result.rung, last)]), result.rung)
+            for result in judge(self._measured(), adaptive=True)
             if result.verdict == "unclear"
-            and result.gain
-            and result.gain.further_seeds
-            and len(result.seeds) in SEEDS_AT_LOOKS
+            and (gain := result.gain)
+            and gain.further_seeds
+            and len(gain.values) in SEEDS_AT_LOOKS
         ]
         return [rung for _, rung in sorted(still, key=lambda one: one[0])]
 
-    def _with_base(self, rung: Rung, seed: int) -> list[Pair]:
-        base = self._base_of(rung)
-        return [(base, seed), (rung, seed)] if base else [(rung, seed)]
-
-    def _base_of(self, rung: Rung) -> Rung | None:
-        """Return the rung that this one is compared with, of those that were measured."""
-        names = [result.rung.name for result in self._measured()]
+    def _base_among(self, rung: Rung, names: Iterable[str]) -> Rung | None:
+        """Return the rung that this one is compared with, where only these are measured."""
         base = self._ladder.only([*names, rung.name]).rung(rung.name).base
         return self._ladder.rung(base) if base else None
-
-    def _base_has(self, rung: Rung, seed: int) -> bool:
-        base = self._base_of(rung)
-        return base is None or seed in self._seeds_of(base)
-
-    def _next_seed(self, rung: Rung) -> int | None:
-        """Return the first seed that the rung was not measured with."""
-        return next((seed for seed in self._seeds if seed not in self._seeds_of(rung)), None)
 
     def _seeds_of(self, rung: Rung) -> tuple[int, ...]:
         found = (result.seeds for result in self._measured() if result.rung.name == rung.name)
         return next(found, ())
 
-    def _reserve(self, rung: Rung | None) -> float:
-        """Return the seconds to keep for the end, should `rung` turn out to be the best."""
-        results = [result for result in self._measured() if result.chosen_on]
-        test = sum(len(result.seeds) * self._predicting_test(result.rung) for result in results)
-        best = [best_of(results).rung] if results else []
-        fits = [self._fitting(one) for one in (*best, *([rung] if rung else []))]
-        return REPORT_SECONDS + test + max(fits, default=0.0)
+    def _needed(self, pairs: Sequence[Pair]) -> float:
+        """Return the seconds to measure the pairs and to come to the end from there."""
+        return self.cost(pairs) + self._reserve(*(rung for rung, _ in pairs))
+
+    def _reserve(self, *further: Rung) -> float:
+        """Return the seconds to keep for the end, should one of `further` turn out the best."""
+        chosen_on = [result for result in self._measured() if result.chosen_on]
+        best = [best_of(chosen_on).rung] if chosen_on else []
+        return self._closing(*further) + max(map(self._fitting, (*best, *further)), default=0.0)
+
+    def _closing(self, *further: Rung) -> float:
+        """Return the seconds for test set and report, `further` being measured once more."""
+        measured = [result.rung for result in self._measured() for _ in result.seeds]
+        return REPORT_SECONDS + sum(map(self._predicting_test, (*measured, *further)))
 
     def _fitting(self, rung: Rung) -> float:
-        if on_all_images(rung.recipe, self._dataset) == rung.recipe:
+        """Return the seconds to make the rung's net the one to use."""
+        recipe = on_all_images(rung.recipe, self._dataset)
+        if recipe == rung.recipe:
             return 0.0
-        jobs = self._jobs(rung, self._seeds[0])
+        fitted = self._make_jobs(replace(rung, recipe=recipe), self._seeds[0])
+        if all(job.is_finished() for job in fitted):
+            return self._predicting_test(rung)
         held_out = float(rung.recipe.validation)  # Otherwise the recipe would stay as it is.
-        return sum(self._pace.training(job) or 0.0 for job in jobs) / (1 - held_out)
+        jobs = self._jobs(rung, self._seeds[0])
+        training = sum(self._pace.training(job) or 0.0 for job in jobs) / (1 - held_out)
+        return training + self._predicting_test(rung)
+
+    def _predicting_validation(self, rung: Rung) -> float:
+        jobs = self._jobs(rung, self._seeds[0])
+        return self._pace.predicting(rung.recipe, jobs, jobs[0].validation_images)
 
     def _predicting_test(self, rung: Rung) -> float:
         images = len(self._dataset.test) if self._dataset.test else 0
         return self._pace.predicting(rung.recipe, self._jobs(rung, self._seeds[0]), images)
+
+    def _jobs(self, rung: Rung, seed: int) -> list[Job]:
+        """Return the trainings of a rung with a seed, always the same ones: they know counts."""
+        if (rung.name, seed) not in self._made:
+            self._made[rung.name, seed] = self._make_jobs(rung, seed)
+        return self._made[rung.name, seed]

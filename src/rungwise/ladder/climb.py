@@ -175,7 +175,7 @@ class Climb:
         self.outlook = Outlook()
         left_out = yield from self._measure_rungs()
         ladder = self.ladder.only(list(self._seen))
-        final = (yield from self._fit(ladder)) if self.fit else None
+        final, missed = (yield from self._fit(ladder)) if self.fit else (None, ())
         results, final, earlier = yield from self._open_test(ladder, final)
         result = ClimbResult(
             ladder=ladder,
@@ -185,7 +185,7 @@ class Climb:
             rungs=judge(results, adaptive=self.budget is not None),
             folder=self.folder,
             earlier_openings=earlier,
-            left_out=(*self.unread, *left_out),
+            left_out=(*self.unread, *left_out, *missed),
             final=final,
             budget=self.budget.seconds if self.budget else None,
         )
@@ -199,7 +199,7 @@ class Climb:
     def seconds_left(self) -> float | None:
         """Return about how long it still takes: up to the budget's end, else the trainings left.
 
-        None while nothing is known of the trainings.
+        None while too little is known of the trainings.
         """
         if self.budget:
             return max(0.0, self.budget.left)
@@ -227,7 +227,7 @@ class Climb:
             self.seeds,
             self.jobs,
             self.pace,
-            lambda: self._results(self.ladder, {}),
+            lambda: self._results(self.ladder.only(list(self._seen)), {}),
         )
 
     def _like(self, job: Job) -> float | None:
@@ -317,32 +317,36 @@ class Climb:
         if not resumed:
             self.pace.learn(job, time.monotonic() - started)
 
-    def _fit(self, ladder: Ladder) -> Generator[Event, None, Final]:
-        """Fit the best rung's recipe to all training images, and save its predictor."""
-        rung = self._best(ladder)
+    def _fit(self, ladder: Ladder) -> Generator[Event, None, tuple[Final, tuple[str, ...]]]:
+        """Fit the best rung's recipe to all training images, and save its predictor.
+
+        Returns what was left out, too, if time was short.
+        """
+        rung, missed = self._best(ladder), tuple[str, ...]()
         recipe = on_all_images(rung.recipe, self.dataset)
-        ends = self.budget.ends if self.budget else math.inf
+        ends = self.allotment(self.budget).fitting_ends(rung) if self.budget else math.inf
         jobs = self._jobs_of(recipe, self.seeds[0])
         self.outlook.expect(jobs)
         try:
             for job in jobs:
                 yield from self._train(f"final {rung.name}", job, ends)
         except OutOfTime:
-            yield Notice(
-                f"no time was left to fit {rung.name} to all images: seed {self.seeds[0]} is taken"
+            told = (
+                f"no time was left to fit {rung.name} to all images, seed {self.seeds[0]} is taken"
             )
-            recipe = rung.recipe
+            yield Notice(told)
+            recipe, missed = rung.recipe, (told,)
         jobs = self._jobs_of(recipe, self.seeds[0])
         path = self.folder / MODEL_NAME
         runs = _finished(jobs)
         predictor_of(recipe, runs, self.device).save(path)
-        return Final(recipe, runs, path, len(jobs[0].parts().train), None)
+        return Final(recipe, runs, path, len(jobs[0].parts().train), None), missed
 
     def _best(self, ladder: Ladder) -> Rung:
-        results = self._results(ladder, {})
-        if any(result.validation for result in results):
+        results = [result for result in self._results(ladder, {}) if result.validation]
+        if results:
             return best_of(results).rung
-        return [rung for rung in ladder.rungs if not rung.control][-1]
+        return ([rung for rung in ladder.rungs if not rung.control] or ladder.rungs)[-1]
 
     def _open_test(
         self, ladder: Ladder, final: Final | None

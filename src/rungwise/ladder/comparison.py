@@ -109,7 +109,9 @@ def compare(
     images = max(shared, shared + (own - shared) / seeds)
     if seeds == 1:
         return Gain(mean, (mean,), None, None, math.sqrt(own), 1.0, None)
-    between = float(values.var(ddof=1))
+    # Gains come in steps of one image: two that are equal by luck are not equal for certain.
+    step = 1 / min(len(difference) for difference in differences)
+    between = max(float(values.var(ddof=1)), step**2 / 12)
     half = _half_width(share * (1 - LEVEL), between, shared, seeds)
     return Gain(
         mean=mean,
@@ -118,7 +120,7 @@ def compare(
         seed_deviation=math.sqrt(max(0.0, between / seeds + shared - images)),
         image_deviation=math.sqrt(images),
         p_value=min(1.0, _p_value(mean, between, shared, seeds) / share),
-        further_seeds=_further_seeds(mean, between, shared, seeds, share / comparisons),
+        further_seeds=_further_seeds(mean, between, shared, seeds, share / comparisons, looks > 0),
     )
 
 
@@ -147,19 +149,22 @@ def shared_covariance(
 
 
 def _half_width(p_value: float, between: float, shared: float, seeds: int) -> float:
-    return float(_half_widths(p_value, between, shared, np.array([seeds]))[0])
+    return float(_half_widths(np.array([p_value]), between, shared, np.array([seeds]))[0])
 
 
 def _half_widths(
-    p_value: float, between: float, shared: float, seeds: npt.NDArray[np.int64]
+    p_values: npt.NDArray[np.float64],
+    between: float,
+    shared: float,
+    seeds: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
     from scipy.special import ndtri, stdtrit
 
     # Quantiles of the lower tail, which keeps its digits for tiny p; their sign does not matter.
-    seed_quantiles = stdtrit(seeds - 1.0, p_value / 2)
-    image_quantile = ndtri(p_value / 2)
+    seed_quantiles = stdtrit(seeds - 1.0, p_values / 2)
+    image_quantiles = ndtri(p_values / 2)
     widths: npt.NDArray[np.float64] = np.sqrt(
-        seed_quantiles**2 * between / seeds + image_quantile**2 * shared
+        seed_quantiles**2 * between / seeds + image_quantiles**2 * shared
     )
     return widths
 
@@ -180,10 +185,12 @@ def _p_value(mean: float, between: float, shared: float, seeds: int) -> float:
 
 
 def _further_seeds(
-    mean: float, between: float, shared: float, seeds: int, share: float
+    mean: float, between: float, shared: float, seeds: int, share: float, looks_again: bool
 ) -> int | None:
     counts = np.arange(seeds, MOST_SEEDS + 1)
-    enough = abs(mean) > _half_widths((1 - LEVEL) * share, between, shared, counts)
+    # Further seeds are judged at the next look, which has half of this one's share.
+    shares = np.where(looks_again & (counts > seeds), share / 2, share)
+    enough = abs(mean) > _half_widths((1 - LEVEL) * shares, between, shared, counts)
     return int(enough.argmax()) if enough.any() else None
 
 

@@ -71,14 +71,24 @@ class Job:
         parent = same[0] if same else data / f"{self.recipe.name}-{self.key}"
         return parent / f"seed-{self.seed}"
 
-    @functools.cached_property
+    @property
     def images_seen(self) -> int:
         """About how many images the training steps on, copies and epochs counted."""
-        train = self.parts().train
-        one = train.take(torch.zeros(1, dtype=torch.int64))
+        return self._counts[0] * self.likely_epochs
+
+    @property
+    def validation_images(self) -> int:
+        """How many images the training is validated with."""
+        return self._counts[1]
+
+    @functools.cached_property
+    def _counts(self) -> tuple[int, int]:
+        """Images to train on, copies counted, and to validate with; drawn once to be counted."""
+        parts = self.parts()
+        one = parts.train.take(torch.zeros(1, dtype=torch.int64))
         for augmentation in self.recipe.augment:
             one = augmentation.enlarge(one)
-        return len(train) * len(one) * self.likely_epochs
+        return len(parts.train) * len(one), len(parts.validation or ())
 
     @property
     def likely_epochs(self) -> int:
@@ -97,14 +107,16 @@ class Job:
         """Take training steps for so many seconds, keep nothing, and return how long all take."""
         parts = self.parts()
         training = Training(self.recipe, parts.train, parts.validation, self.seed, self.device)
-        steps = training.steps()
-        next(steps)  # The first step sets up what the others find.
-        started, taken = time.perf_counter(), 0
-        while taken == 0 or time.perf_counter() - started < seconds:
-            if next(steps, None) is None:
+        times = [time.perf_counter()]
+        for _ in training.steps():
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)  # A step there is only queued.
+            times.append(time.perf_counter())
+            if len(times) > 2 and times[-1] - times[1] >= seconds:
                 break
-            taken += 1
-        each = (time.perf_counter() - started) / max(1, taken)
+        # The first step sets up what the others find; it counts where there is no other.
+        counted = times[1:] if len(times) > 2 else times
+        each = (counted[-1] - counted[0]) / (len(counted) - 1)
         return each * training.steps_per_epoch * self.likely_epochs
 
     def finished(self) -> Run | None:

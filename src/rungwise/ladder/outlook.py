@@ -48,10 +48,10 @@ class Outlook:
         self._left.pop(_net(job), None)
 
     def seconds(self, pace: Pace) -> float | None:
-        """Return about how long the trainings that are left take; None while nothing is known."""
+        """Return about how long the trainings that are left take; None while that is open."""
         total = 0.0
         for net, job in self._left.items():
-            seconds = pace.training(job)
+            seconds = pace.training(job) if pace.reaches(job) else None
             if seconds is None:
                 return None
             total += seconds * (1 - self._shares.get(net, 0.0))

@@ -9,6 +9,8 @@ from rungwise.ladder.job import Job
 from rungwise.training.recipe import Recipe
 
 FORWARD_SHARE = 1 / 3
+REACH = 10.0
+"""Small nets take longer than their operations: from them nothing follows for much larger ones."""
 
 
 class Pace:
@@ -26,6 +28,10 @@ class Pace:
     def knows(self, job: Job) -> bool:
         """Whether a training like this was seen."""
         return job.key in self._seconds
+
+    def reaches(self, job: Job) -> bool:
+        """Whether a training like this was seen, or one that is not much smaller."""
+        return self.knows(job) or job.flops <= REACH * max(self._flops.values(), default=0.0)
 
     def training(self, job: Job) -> float | None:
         """Return the seconds that the job's training takes; None while nothing was seen."""

@@ -91,6 +91,8 @@ def plan_of(work: Climb) -> Plan:
         allotment = work.allotment(work.budget)
         allotment.require_enough()
         notes.append(allotment.forecast())
+    if work.fit:
+        notes.append("not counted: the best rung's net is fitted once more, to all training images")
     known: set[tuple[str, Seed]] = set()
     rungs = []
     for rung in work.ladder.rungs:

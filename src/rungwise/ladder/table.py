@@ -6,19 +6,22 @@ from html import escape
 from rungwise.ladder.comparison import Gain
 from rungwise.ladder.numbers import counted, duration, percent, spread
 from rungwise.ladder.result import ClimbResult, Measured, RungResult, accuracies
+from rungwise.ladder.rung import Ladder
 
 PROTOCOLS = {
-    "sealed": "Protocol: sealed. Gains are measured on validation images held out of the training "
+    "sealed": "sealed. Gains are measured on validation images held out of the training "
     "set; test images are looked at once, at the end.",
-    "article": "Protocol: the article's own. Where validation reads '= test', the test set was "
+    "article": "the article's own. Where validation reads '= test', the test set was "
     "used for choosing.",
 }
 READINGS = {
-    "cumulative": "",
-    "add-one": "Reading: add-one. Each technique is measured alone, on the first rung.",
-    "leave-one-out": "Reading: leave-one-out. Each rung lacks one technique of the top rung; its "
+    "cumulative": "cumulative. Each rung is compared with the one that stands under 'over'.",
+    "add-one": "add-one. Each technique is measured alone, on the first rung.",
+    "leave-one-out": "leave-one-out. Each rung lacks one technique of the top rung; its "
     "gain is what the top rung has over it, so 'keep' speaks for the technique.",
 }
+LOOKS = "Looking at verdicts to decide about further seeds is paid for by wider intervals."
+ONE_SEED = "One seed tells nothing about the spread: take --seeds 3 or more, or a larger --budget."
 
 
 def header(result: ClimbResult) -> list[str]:
@@ -34,7 +37,9 @@ def rows(result: ClimbResult) -> list[list[str]]:
 
 def title(result: ClimbResult) -> str:
     """Return the line above the table."""
-    return f"{result.ladder.title} [{result.data}, {counted(len(result.seeds), 'seed')}]"
+    most = len(result.seeds)
+    up_to = "" if all(len(rung.seeds) == most for rung in result.rungs) else "up to "
+    return f"{result.ladder.title} [{result.data}, {up_to}{counted(most, 'seed')}]"
 
 
 def _has_references(result: ClimbResult) -> bool:
@@ -80,20 +85,24 @@ def _verdict(result: RungResult) -> str:
 
 def notes(result: ClimbResult) -> list[str]:
     """Return what a reader has to know before believing the figures."""
-    looks = " Looking at verdicts to decide about further seeds is paid for by wider intervals."
-    told = [
+    return [
         "Accuracies: mean over the seeds ± standard deviation. Gains: paired seed by seed, in "
         "percentage points, with a 95% interval for the noise of seeds and of images; verdicts are "
-        "corrected for the number of rungs (Holm)." + (looks if result.budget else ""),
-        PROTOCOLS[result.protocol],
-        READINGS[result.ladder.reading],
+        "corrected for the number of rungs (Holm)." + (f" {LOOKS}" if result.budget else ""),
+        f"Protocol: {PROTOCOLS[result.protocol]}",
+        *_reading(result.ladder),
         *_sealed(result),
         *_openings(result),
         *_left_out(result),
         *(_one_seed(result)),
         *_final(result),
     ]
-    return [note for note in told if note]
+
+
+def _reading(ladder: Ladder) -> list[str]:
+    if ladder.reading == "cumulative":
+        return []
+    return [f"Reading: {READINGS[ladder.reading]}"]
 
 
 def _sealed(result: ClimbResult) -> list[str]:
@@ -121,7 +130,7 @@ def _left_out(result: ClimbResult) -> list[str]:
 def _one_seed(result: ClimbResult) -> list[str]:
     if len(result.seeds) > 1:
         return []
-    return ["One seed tells nothing about the spread: take --seeds 3 or more."]
+    return [ONE_SEED]
 
 
 def _final(result: ClimbResult) -> list[str]:

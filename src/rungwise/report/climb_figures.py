@@ -103,19 +103,19 @@ class Sources:
         return self._present().train
 
     def answers(self, part: Part) -> list[tuple[int, torch.Tensor, LabelledImages]]:
-        """Return the top rung's seeds, each with its probabilities and the images.
+        """Return the featured rung's seeds, each with its probabilities and the images.
 
         Raises:
             RunError: The data set or the predictions are not there, or do not belong together.
         """
-        top = self.records.top
+        featured = self.records.featured
         found = [
             (
                 line["seed"],
                 self.records.probabilities(line, part),
-                self.images(top, line["seed"], part),
+                self.images(featured, line["seed"], part),
             )
-            for line in self.records.of(top)
+            for line in self.records.of(featured)
         ]
         if any(len(probabilities) != len(images) for _, probabilities, images in found):
             raise RunError("the stored predictions are of other images")
@@ -128,7 +128,7 @@ class Sources:
 
     @cached_property
     def bins(self) -> list[Bin]:
-        """Bins of the top rung's reliability diagram, all seeds together.
+        """Bins of the featured rung's reliability diagram, all seeds together.
 
         Raises:
             RunError: The data set or the predictions are not there.
@@ -139,7 +139,7 @@ class Sources:
 
     @cached_property
     def wrong(self) -> list[Mistake]:
-        """The top rung's mistakes with every seed, on the images that choices are made on.
+        """The featured rung's mistakes with every seed, on the images that choices are made on.
 
         Raises:
             RunError: The data set or the predictions are not there.
@@ -197,12 +197,27 @@ def _waterfall(records: Records) -> Section:
     xlabel = f"accuracy on {records.chosen_on} images"
     picture = Picture(
         "waterfall",
-        "Each bar goes from the mean accuracy of the rung it is compared with to its own; the "
-        "number at the right is the gain in percentage points.",
+        _waterfall_caption(records),
         "Bars of the rungs' gains with 95% intervals",
     )
     paint = _drawn(records, picture, lambda path: waterfall(steps(records), xlabel, path))
     return _section("Gains, rung by rung", paint)
+
+
+def _waterfall_caption(records: Records) -> str:
+    if any(rung["left_out"] for rung in records.rungs):
+        bars = (
+            f"Each bar goes from the mean accuracy without a technique up to that of {records.top}"
+        )
+    else:
+        bars = "Each bar goes from the mean accuracy of the rung it is compared with to its own"
+    told = f"{bars}; the number at the right is the gain in percentage points."
+    if not records.seeds_differ:
+        return told
+    return (
+        f"{told} Both ends are means over the rung's own seeds; where the rung it is compared with "
+        "has more of them, its accuracy differs a little, and the line between the two slants."
+    )
 
 
 def _curves(records: Records) -> Section:
@@ -222,67 +237,70 @@ def _curves(records: Records) -> Section:
 
 
 def _confusion(records: Records) -> Section:
-    names = records.class_names
+    names, featured = records.class_names, records.featured
     picture = Picture(
         "confusion",
-        f"{records.top} on {records.measured_on} images, {_seeds(records)}. Counts; "
+        f"{featured} on {records.measured_on} images, {_seeds(records)}. Counts; "
         "the colour is the share of the true class.",
-        f"Confusion matrix of {records.top}",
+        f"Confusion matrix of {featured}",
     )
     matrix = confusion_matrix(records)
     return _section(
-        "What the top rung confuses",
+        f"What {featured} confuses",
         _drawn(records, picture, lambda path: pictures.confusion(matrix, names, path)),
     )
 
 
 def confusion_matrix(records: Records) -> list[list[int]]:
-    """Return the top rung's (K, K) counts, all seeds together; rows are the true classes."""
-    matrices = [line[records.measured_on]["confusion"] for line in records.of(records.top)]
+    """Return the featured rung's (K, K) counts, all seeds together; rows are the true classes."""
+    matrices = [line[records.measured_on]["confusion"] for line in records.of(records.featured)]
     return [
         [sum(cells) for cells in zip(*rows, strict=True)] for rows in zip(*matrices, strict=True)
     ]
 
 
 def _seeds(records: Records) -> str:
-    return "all seeds together" if len(records.seeds) > 1 else f"seed {records.seeds[0]}"
+    """Say with which seeds the featured rung was measured."""
+    seeds = records.rung(records.featured)["seeds"]
+    return "all its seeds together" if len(seeds) > 1 else f"seed {seeds[0]}"
 
 
 def _reliability(sources: Sources) -> Section:
-    records = sources.records
+    records, featured = sources.records, sources.records.featured
     error = ""
     with contextlib.suppress(RungwiseError):
         error = f" Expected calibration error: {percent(calibration_error(sources.bins))}."
     picture = Picture(
         "reliability",
-        f"{records.top} on {records.measured_on} images, {_seeds(records)}. Below the "
+        f"{featured} on {records.measured_on} images, {_seeds(records)}. Below the "
         f"dashed line its answers are surer than they are right.{error}",
-        f"Reliability diagram of {records.top}",
+        f"Reliability diagram of {featured}",
         wide=False,
     )
     return _section(
-        "Whether the top rung's probabilities hold",
+        f"Whether the probabilities of {featured} hold",
         _drawn(records, picture, lambda path: reliability(sources.bins, path)),
     )
 
 
 def _mistakes(sources: Sources) -> Section:
-    records, title = sources.records, "Most confident mistakes"
+    records, featured = sources.records, sources.records.featured
+    title = f"Most confident mistakes of {featured}"
     where = f"{records.chosen_on} images of {_seeds(records).replace(' together', '')}"
     total, wrong = "", None
     with contextlib.suppress(RungwiseError):
         wrong = sources.wrong
     if wrong == []:
         _remove(records, "mistakes")
-        return Section(title, note=f"{records.top} made no mistake on the {where}.")
+        return Section(title, note=f"{featured} made no mistake on the {where}.")
     if wrong:
         shown = len(most_confident(wrong))
         total = f" Of its {counted(len(wrong), 'mistake')}, {shown} are shown, each image once."
     picture = Picture(
         "mistakes",
-        f"{records.top} on the {where}: the true class, the answer, and the probability that it "
+        f"{featured} on the {where}: the true class, the answer, and the probability that it "
         f"was given.{total} A sure mistake may be a wrong label.",
-        f"Images that {records.top} got wrong",
+        f"Images that {featured} got wrong",
     )
     return _section(
         title,
@@ -368,10 +386,11 @@ def _paint_augmented(sources: Sources, augment: Sequence[Augmentation], path: Pa
 
 def _network(records: Records) -> Section:
     channels, height, width = records.dataset["shape"]
-    model = records.recipe(records.top).model
-    picture = Picture("network", f"{records.top}.", f"Drawing of the net of {records.top}")
+    featured = records.featured
+    model = records.recipe(featured).model
+    picture = Picture("network", f"The layers of {featured}.", f"Drawing of the net of {featured}")
     return _section(
-        "The top rung's net",
+        f"The net of {featured}",
         _drawn(
             records,
             picture,

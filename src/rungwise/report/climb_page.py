@@ -11,8 +11,9 @@ from typing import Any
 
 from rungwise.data import Dataset, load
 from rungwise.errors import RungwiseError
-from rungwise.ladder.numbers import counted, operations, percent, points, seconds, spread
+from rungwise.ladder.numbers import counted, duration, percent
 from rungwise.ladder.result import REPORT_NAME
+from rungwise.ladder.table import PROTOCOLS, READINGS
 from rungwise.report.canvas import DPI
 from rungwise.report.climb_figures import (
     Picture,
@@ -29,23 +30,18 @@ from rungwise.report.tables import (
     confusion_table,
     mistake_table,
     seed_table,
-    verdict_rows,
     verdict_table,
 )
+from rungwise.report.verdict_table import headings, notes, shown_rows
 from rungwise.storage import write_text
 from rungwise.training.parsing import recipe_text
 
 CSS_DPI = 96
 MOST_CLASS_NAMES = 30
-PROTOCOLS = {
-    "sealed": "sealed: gains are measured on validation images held out of the training set; the "
-    "test set was opened once, at the end",
-    "article": "the article's own",
-}
 TABLES = {
     "verdicts": "the verdict table, with every digit",
     "seeds": "each rung with each seed",
-    "confusion": "the top rung's confusion matrix",
+    "confusion": "the confusion matrix of {rung}",
     "calibration": "the bins of its reliability diagram",
     "mistakes": "all its mistakes, the surest first",
 }
@@ -118,84 +114,64 @@ def _render(
     return environment.get_template("climb.html").render(
         title=records.circumstances["title"],
         facts=_facts(records),
-        protocol=records.climb["protocol"],
-        warnings=warnings_of(records) + ([_capital(sources.lacking)] if sources.lacking else []),
+        warnings=warnings_of(records) + ([_lacking(sources.lacking)] if sources.lacking else []),
         summary=summarize_climb(records),
-        rows=[_shown(row, records) for row in verdict_rows(records)],
-        referenced=any(rung["reference"] is not None for rung in records.rungs),
-        chosen_on=records.chosen_on,
+        left_out=records.climb["left_out"],
+        final=_final(records),
+        rows=shown_rows(records),
+        headings=headings(records),
+        about_verdicts=notes(records),
         sections=[_embedded(section) for section in sections],
         data=_data_facts(records),
         splits=_splits(records),
         environment=_environment(records),
         commands=_commands(records),
         recipes=_recipes(records),
-        tables=[(table.name, TABLES[table.name]) for table in tables],
+        tables=[(table.name, TABLES[table.name].format(rung=records.featured)) for table in tables],
     )
 
 
-def _capital(sentence: str) -> str:
+def _lacking(reason: str) -> str:
     told = "what needs its images is left as it was drawn before, or left out."
-    return f"{sentence[:1].upper()}{sentence[1:]}: {told}"
+    return f"{_sentence(reason)}: {told}"
 
 
 def _facts(records: Records) -> list[tuple[str, str]]:
-    protocol = records.climb["protocol"]
+    climb = records.climb
+    fewer = "; some rungs with the first of them only"
+    seeds = ", ".join(map(str, records.seeds)) + (fewer if records.seeds_differ else "")
     return [
-        ("Data", records.climb["data"]),
-        ("Seeds", ", ".join(map(str, records.seeds))),
-        ("Protocol", PROTOCOLS.get(protocol, protocol)),
+        ("Data", climb["data"]),
+        ("Seeds", seeds),
+        *([("Budget", duration(climb["budget"]))] if climb["budget"] is not None else []),
+        ("Reading", _sentence(READINGS[climb["reading"]])),
+        ("Protocol", _sentence(PROTOCOLS[climb["protocol"]])),
         ("Measured", records.circumstances["time"].replace("T", " ").replace("+00:00", " UTC")),
     ]
 
 
-def _shown(row: dict[str, Any], records: Records) -> dict[str, str]:
-    """Return the cells of a row as the page writes them."""
-    rung = records.rung(row["rung"])
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _final(records: Records) -> dict[str, str] | None:
+    """Return what the page says of the final net; `file` is empty where that is gone."""
+    final = records.final
+    if final is None:
+        return None
+    best = ", the best on validation images by its mean accuracy less one standard error"
+    accuracy = final["test_accuracy"]
+    path = _final_path(records, final)
     return {
-        "rung": row["rung"],
-        "change": row["change"],
-        "control": "control" if row["control"] else "",
-        "base": row["base"] or "",
-        "validation": "= test" if records.chosen_on_test else spread(rung["val_accuracy"]),
-        "test": spread(rung["test_accuracy"]),
-        "reference": percent(row["reference"]) if row["reference"] is not None else "",
-        "verdict": row["verdict"] or "",
-        "seconds": seconds(row["seconds"]),
-        "flops": operations(row["flops"]),
-        **_shown_gain(row, one_seed=len(records.seeds) == 1),
+        "recipe": f"that of {final['rung']}{best if records.chosen_on == 'validation' else ''}",
+        "images": counted(final["train_images"], "training image"),
+        "test": percent(accuracy) if accuracy is not None else "",
+        "file": path.name if path.is_file() else "",
     }
 
 
-def _shown_gain(row: dict[str, Any], *, one_seed: bool) -> dict[str, str]:
-    if row["gain"] is None:
-        empty = ("gain", "interval", "seed_part", "image_part", "further", "extra_s", "extra_flops")
-        return dict.fromkeys(empty, "")
-    further = row["further_seeds"]
-    if row["verdict"] != "unclear" or one_seed:
-        told = ""
-    else:
-        told = f"{further} more" if further else "no number would do"
-    low, high = row["gain_low"], row["gain_high"]
-    return {
-        "gain": points(row["gain"]),
-        "interval": f"{points(low)} to {points(high)}" if low is not None else "",
-        "seed_part": _deviation(row["seed_deviation"]),
-        "image_part": _deviation(row["image_deviation"]),
-        "further": told,
-        "extra_s": _extra(row["seconds_per_point"], seconds),
-        "extra_flops": _extra(row["flops_per_point"], operations),
-    }
-
-
-def _deviation(value: float | None) -> str:
-    return f"± {100 * value:.2f}" if value is not None else "–"
-
-
-def _extra(value: float | None, written: Any) -> str:
-    if value is None:
-        return ""
-    return str(written(value)) if value > 0 else "none"
+def _final_path(records: Records, final: dict[str, Any]) -> Path:
+    return records.folder.resolve() / Path(final["model"]).name
 
 
 @dataclass(frozen=True)
@@ -266,10 +242,13 @@ def _environment(records: Records) -> list[tuple[str, str]]:
 def _commands(records: Records) -> list[tuple[str, str]]:
     own = records.circumstances["command"]
     again = shlex.join(["rungwise", "report", str(records.folder.resolve())])
-    return [
-        *([("Climb again; what is trained is found", own)] if own else []),
-        ("Draw this page again from the records", again),
-    ]
+    told = [("Draw this page again from the records", again)]
+    if own:
+        told.insert(0, ("Climb again; what is trained is found", own))
+    if records.final:
+        predict = shlex.join(["rungwise", "predict", str(_final_path(records, records.final))])
+        told.append(("Tell the classes of images with the final net", f"{predict} IMAGE…"))
+    return told
 
 
 def _recipes(records: Records) -> list[tuple[str, str]]:

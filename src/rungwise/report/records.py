@@ -1,6 +1,7 @@
 """The records of a climb, read back from its folder."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,15 @@ from rungwise.training.recipe import Recipe
 Part = Literal["validation", "test"]
 
 FILES = ("climb.json", "circumstances.json", "results.jsonl")
-NEEDED_OF_CLIMB = {"ladder", "data", "seeds", "protocol", "test_opened_before", "rungs"}
-NEEDED_OF_RUNG = {
-    *("name", "change", "base", "control", "val_accuracy", "test_accuracy", "reference", "gain"),
-    *("interval", "verdict", "gain_details", "seconds", "flops"),
+NEEDED_OF_CLIMB = {
+    *("ladder", "reading", "data", "seeds", "protocol", "budget", "test_opened_before", "rungs"),
+    *("left_out", "final"),
 }
+NEEDED_OF_RUNG = {
+    *("name", "change", "base", "control", "left_out", "seeds", "val_accuracy", "test_accuracy"),
+    *("reference", "gain", "interval", "verdict", "gain_details", "seconds", "flops"),
+}
+NEEDED_OF_FINAL = {"rung", "model", "train_images", "test_accuracy"}
 NEEDED_OF_CIRCUMSTANCES = {"title", "command", "time", "dataset", "recipes"}
 NEEDED_OF_LINE = {"rung", "seed", "runs", "validation", "test"}
 
@@ -49,8 +54,13 @@ class Records:
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds, each with its own draw of the data."""
+        """All seeds of the climb, each with its own draw of the data."""
         return list(self.climb["seeds"])
+
+    @property
+    def seeds_differ(self) -> bool:
+        """Whether some rungs were measured with fewer seeds than others."""
+        return any(rung["seeds"] != self.seeds for rung in self.rungs)
 
     @property
     def dataset(self) -> dict[str, Any]:
@@ -64,15 +74,42 @@ class Records:
 
     @property
     def top(self) -> str:
-        """Name of the highest rung that is no control."""
-        names = [rung["name"] for rung in self.rungs if not rung["control"]]
-        return str(names[-1] if names else self.rungs[-1]["name"])
+        """Name of the highest rung that is no control and lacks nothing."""
+        whole = [rung for rung in self.rungs if not rung["left_out"]]
+        names = [rung["name"] for rung in whole if not rung["control"]]
+        return str(names[-1] if names else whole[-1]["name"])
+
+    @property
+    def best(self) -> str:
+        """Name of the rung with the highest mean accuracy on the images that choices are made on.
+
+        Controls count only where there is nothing else.
+        """
+        rungs = [rung for rung in self.rungs if not rung["control"]] or self.rungs
+        return str(max(rungs, key=lambda rung: float(self.accuracy(rung)["mean"]))["name"])
+
+    @property
+    def featured(self) -> str:
+        """Name of the rung that is looked at closely: the final net's, else the top one.
+
+        Added one at a time, no rung stands on another; there it is the best one.
+        """
+        if self.final:
+            return str(self.final["rung"])
+        return self.best if self.climb["reading"] == "add-one" else self.top
+
+    @property
+    def final(self) -> dict[str, Any] | None:
+        """What was written down of the final net, if one was fitted."""
+        final: dict[str, Any] | None = self.climb["final"]
+        return final
 
     @property
     def chosen_on(self) -> Part:
         """The images that gains are measured on."""
-        held_out = self.rungs[0]["val_accuracy"] is not None and not self.chosen_on_test
-        return "validation" if held_out else "test"
+        if self.chosen_on_test and self.measured_on == "test":
+            return "test"
+        return "test" if self.rungs[0]["val_accuracy"] is None else "validation"
 
     @property
     def measured_on(self) -> Part:
@@ -84,6 +121,21 @@ class Records:
         """Whether any rung was chosen by the test set, as some articles do."""
         recipes = self.circumstances["recipes"].values()
         return any(recipe["validation"] == "test" for recipe in recipes)
+
+    def accuracy(self, rung: dict[str, Any]) -> dict[str, Any]:
+        """Return a rung's accuracies on the images that choices are made on."""
+        part = "val_accuracy" if self.chosen_on == "validation" else "test_accuracy"
+        return dict(rung[part])
+
+    def base_mean(self, rung: dict[str, Any], part: Part) -> float:
+        """Return the mean accuracy of a rung's base over the rung's own seeds.
+
+        Those alone are paired: less this mean, the rung's own mean is its gain.
+        """
+        base = self.rung(rung["base"])
+        values = base["val_accuracy" if part == "validation" else "test_accuracy"]["values"]
+        by_seed = dict(zip(base["seeds"], values, strict=True))
+        return math.fsum(by_seed[seed] for seed in rung["seeds"]) / len(rung["seeds"])
 
     def rung(self, name: str) -> dict[str, Any]:
         """Return the rung of that name."""
@@ -126,6 +178,12 @@ class Records:
         return self.folder.resolve().parent.parent.joinpath(*Path(path).parts[-3:])
 
 
+def subject(rung: dict[str, Any]) -> str:
+    """Return the name of what a rung's verdict speaks of: the rung, or what it is without."""
+    name = str(rung["name"])
+    return name.removeprefix("without-") if rung["left_out"] else name
+
+
 def read_records(folder: Path) -> Records:
     """Read a climb's folder.
 
@@ -160,14 +218,28 @@ def read_records(folder: Path) -> Records:
 
 
 def _whole(climb: Any, circumstances: Any, lines: Sequence[Any]) -> bool:
-    names = [rung["name"] for rung in climb["rungs"]]
-    measured = {(line["rung"], line["seed"]) for line in lines}
+    rungs = {rung["name"]: rung for rung in climb["rungs"]}
+    final = climb["final"]
     return (
-        bool(names and climb["seeds"])
+        bool(rungs and climb["seeds"])
         and climb.keys() >= NEEDED_OF_CLIMB
         and circumstances.keys() >= NEEDED_OF_CIRCUMSTANCES
-        and circumstances["recipes"].keys() >= set(names)
-        and all(rung.keys() >= NEEDED_OF_RUNG for rung in climb["rungs"])
+        and circumstances["recipes"].keys() >= rungs.keys()
         and all(line.keys() >= NEEDED_OF_LINE for line in lines)
-        and measured == {(name, seed) for name in names for seed in climb["seeds"]}
+        and all(_rung_is_whole(rung, rungs) for rung in climb["rungs"])
+        and (final is None or (final.keys() >= NEEDED_OF_FINAL and final["rung"] in rungs))
+        and [(line["rung"], line["seed"]) for line in lines]
+        == [(rung["name"], seed) for rung in climb["rungs"] for seed in rung["seeds"]]
+        and {seed for rung in climb["rungs"] for seed in rung["seeds"]} == set(climb["seeds"])
+    )
+
+
+def _rung_is_whole(rung: dict[str, Any], rungs: dict[str, dict[str, Any]]) -> bool:
+    """Tell whether a rung has a value for each of its seeds, and a base to pair each with."""
+    figures = ("val_accuracy", "test_accuracy", "gain_details")
+    return (
+        rung.keys() >= NEEDED_OF_RUNG
+        and bool(rung["seeds"])
+        and all(len(rung[name]["values"]) == len(rung["seeds"]) for name in figures if rung[name])
+        and (rung["base"] is None or set(rung["seeds"]) <= set(rungs[rung["base"]]["seeds"]))
     )

@@ -39,8 +39,9 @@ class Table:
 def verdict_rows(records: Records) -> list[dict[str, Any]]:
     """Return a row for each rung: accuracies and gains as shares of 1, with what they cost.
 
-    The last two say what a percentage point costs in training, where the gain is positive; they
-    are below 0 where the rung is cheaper than the one it is compared with.
+    The gain of a rung that is `left_out` is what its base has over it. The last two say what a
+    percentage point costs in training, where the gain is positive; they are below 0 where the
+    technique makes training cheaper.
     """
     return [_verdict_row(records, rung) for rung in records.rungs]
 
@@ -52,7 +53,9 @@ def _verdict_row(records: Records, rung: dict[str, Any]) -> dict[str, Any]:
         "rung": rung["name"],
         "change": rung["change"],
         "control": rung["control"],
+        "left_out": rung["left_out"],
         "base": rung["base"],
+        "seeds": len(rung["seeds"]),
         "val_accuracy": _of(rung["val_accuracy"], "mean"),
         "val_std": _of(rung["val_accuracy"], "std"),
         "test_accuracy": _of(rung["test_accuracy"], "mean"),
@@ -78,10 +81,10 @@ def _of(accuracy: dict[str, Any] | None, figure: str) -> Any:
 
 
 def _per_point(records: Records, rung: dict[str, Any], cost: str) -> float | None:
-    if rung["base"] is None or rung["gain"] <= 0:
+    if rung["gain"] is None or rung["gain"] <= 0:
         return None
     extra = rung[cost] - records.rung(rung["base"])[cost]
-    return float(extra / (100 * rung["gain"]))
+    return float((-extra if rung["left_out"] else extra) / (100 * rung["gain"]))
 
 
 def verdict_table(records: Records) -> Table:
@@ -105,7 +108,7 @@ def seed_table(records: Records) -> Table:
         )
         for rung in records.rungs
         for place, (seed, line) in enumerate(
-            zip(records.seeds, records.of(rung["name"]), strict=True)
+            zip(rung["seeds"], records.of(rung["name"]), strict=True)
         )
     ]
     return Table("seeds", header, tuple(rows))

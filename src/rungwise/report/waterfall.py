@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rungwise.ladder.numbers import points
+from rungwise.ladder.numbers import percent, points
 from rungwise.report.canvas import new_figure, save
 from rungwise.report.records import Records
 
@@ -22,10 +22,11 @@ class Step:
     Args:
         name: The rung.
         end: Its mean accuracy.
-        start: The base's; None for a rung that is compared with none.
+        start: The base's, over the rung's own seeds; None for a rung that is compared with none.
         base: Index of the base's step.
-        interval: Ends of the gain's 95% interval, counted from `start`.
+        interval: Where `end` would be at either end of the gain's 95% interval.
         control: Whether the rung is a control.
+        left_out: Whether the rung lacks the change, so that the gain goes from `end` to `start`.
         verdict: What the gain says; empty without a base.
     """
 
@@ -35,35 +36,50 @@ class Step:
     base: int | None = None
     interval: tuple[float, float] | None = None
     control: bool = False
+    left_out: bool = False
     verdict: str = ""
 
 
 def steps(records: Records) -> list[Step]:
-    """Return the bars, on the images that gains are measured on."""
-    key = "val_accuracy" if records.chosen_on == "validation" else "test_accuracy"
+    """Return the bars, on the images that gains are measured on.
+
+    A bar is as long as the rung's gain: its base counts with the seeds that the rung has too.
+    """
     names = [rung["name"] for rung in records.rungs]
-    return [_step(rung, key, records, names) for rung in records.rungs]
+    return [_step(rung, records, names) for rung in records.rungs]
 
 
-def _step(rung: dict[str, Any], key: str, records: Records, names: Sequence[str]) -> Step:
-    end, control = rung[key]["mean"], rung["control"]
+def _step(rung: dict[str, Any], records: Records, names: Sequence[str]) -> Step:
+    end, control = records.accuracy(rung)["mean"], rung["control"]
     if rung["base"] is None:
         return Step(rung["name"], end, control=control)
-    start = records.rung(rung["base"])[key]["mean"]
-    interval = rung["interval"]
+    start = records.base_mean(rung, records.chosen_on)
     return Step(
-        rung["name"],
-        end,
-        start,
-        names.index(rung["base"]),
-        (start + interval[0], start + interval[1]) if interval else None,
-        control,
-        rung["verdict"] or "",
+        name=rung["name"],
+        end=end,
+        start=start,
+        base=names.index(rung["base"]),
+        interval=_around_end(start, rung["interval"], left_out=rung["left_out"]),
+        control=control,
+        left_out=rung["left_out"],
+        verdict=rung["verdict"] or "",
     )
 
 
+def _around_end(
+    start: float, interval: Sequence[float] | None, *, left_out: bool
+) -> tuple[float, float] | None:
+    if interval is None:
+        return None
+    low, high = interval
+    return (start - high, start - low) if left_out else (start + low, start + high)
+
+
 def waterfall(bars: Sequence[Step], xlabel: str, path: Path) -> Path:
-    """Draw the bars from top to bottom, each from its base's accuracy to its own.
+    """Draw the bars from top to bottom, each between its base's accuracy and its own.
+
+    A line leads from each base's own end to the bars that are counted from it. It slants where
+    the base was measured with more seeds than the rung.
 
     Args:
         bars: At least one.
@@ -74,9 +90,11 @@ def waterfall(bars: Sequence[Step], xlabel: str, path: Path) -> Path:
     axes = figure.subplots()
     left, right = _limits(bars)
     for row, bar in enumerate(bars):
-        _draw_bar(axes, bar, row, left)
+        stand = left if bar.base is None else 100 * bars[bar.base].end
+        _draw_bar(axes, bar, row, stand)
     axes.set_yticks(range(len(bars)), [bar.name for bar in bars], parse_math=False)
     axes.set(xlim=(left, right), ylim=(len(bars) - 0.4, -0.6), xlabel=f"{xlabel}, %")
+    axes.set_xticks([tick for tick in axes.get_xticks() if left <= tick <= min(right, 100)])
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -94,8 +112,8 @@ def _limits(bars: Sequence[Step]) -> tuple[float, float]:
     return low - 2 * margin, high + margin
 
 
-def _draw_bar(axes: "Axes", bar: Step, row: int, left: float) -> None:
-    start = left if bar.start is None else 100 * bar.start
+def _draw_bar(axes: "Axes", bar: Step, row: int, stand: float) -> None:
+    start = stand if bar.start is None else 100 * bar.start
     end = 100 * bar.end
     style: dict[str, Any] = {"hatch": "////"} if bar.control else {}
     axes.barh(
@@ -109,7 +127,7 @@ def _draw_bar(axes: "Axes", bar: Step, row: int, left: float) -> None:
         **style,
     )
     if bar.base is not None:
-        axes.plot([start, start], [bar.base, row], color="#555555", linewidth=0.8, zorder=0.5)
+        axes.plot([stand, start], [bar.base, row], color="#555555", linewidth=0.8, zorder=0.5)
     if bar.interval:
         low, high = (100 * value for value in bar.interval)
         axes.errorbar(
@@ -120,8 +138,13 @@ def _draw_bar(axes: "Axes", bar: Step, row: int, left: float) -> None:
             linewidth=1.1,
             capsize=3,
         )
-    gain = f"{end:.2f}%" if bar.start is None else points(bar.end - bar.start)
-    axes.text(1.02, row, gain, transform=axes.get_yaxis_transform(), va="center", fontsize=9)
+    axes.text(1.02, row, _told(bar), transform=axes.get_yaxis_transform(), va="center", fontsize=9)
+
+
+def _told(bar: Step) -> str:
+    if bar.start is None:
+        return percent(bar.end)
+    return points(bar.start - bar.end if bar.left_out else bar.end - bar.start)
 
 
 def _legend(bars: Sequence[Step]) -> list[Any]:
@@ -130,8 +153,9 @@ def _legend(bars: Sequence[Step]) -> list[Any]:
 
     edge: dict[str, Any] = {"edgecolor": "#333333", "linewidth": 0.8}
     there = {bar.verdict for bar in bars}
+    unjudged = "top rung" if any(bar.left_out for bar in bars) else "start"
     handles: list[Any] = [
-        Patch(facecolor=colour, label=verdict or "start", **edge)
+        Patch(facecolor=colour, label=verdict or unjudged, **edge)
         for verdict, colour in COLOURS.items()
         if verdict in there
     ]

@@ -87,17 +87,18 @@ def parse_duration(text: str) -> float:
     (5400.0, 45.0)
 
     Raises:
-        UsageError: It is no duration.
+        UsageError: It is no duration, or none of any length.
     """
     number = r"(\d+(?:\.\d+)?)"
     match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip().lower())
-    if not match or not any(match.groups()):
+    parts = [float(part or 0) for part in match.groups()] if match else []
+    if not any(parts):
         raise UsageError(
             f"the budget is {text!r}",
-            expected="a duration such as 90s, 20m or 1h30m",
+            expected="a duration of more than 0, such as 90s, 20m or 1h30m",
             fix="use for example --budget 20m",
         )
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    hours, minutes, seconds = parts
     return 3600 * hours + 60 * minutes + seconds
 
 

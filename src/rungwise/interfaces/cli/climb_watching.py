@@ -150,9 +150,7 @@ class Board:
         """Take an event into the rows."""
         if isinstance(event, RungMeasured):
             self._rows[event.rung].accuracies.append(event.accuracy)
-            self._now = None
-        elif isinstance(event, ClimbEvent):
-            self._now = event
+        self._now = event if isinstance(event, ClimbEvent) else None
 
     def table(self, room: int) -> Table:
         """Return the table, with at most `room` rows: of more, those around the present one."""

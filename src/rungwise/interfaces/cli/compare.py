@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from rungwise.interfaces.cli.options import Output
+from rungwise.interfaces.cli.options import Switch
 from rungwise.interfaces.cli.printing import print_json, print_result
 
 
@@ -14,7 +14,7 @@ def compare(
     /,
     *,
     device: str = "auto",
-    output: Output = Output(),
+    json: Switch = False,
 ) -> None:
     """Compare finished runs of one data set on their validation images, and write the report.
 
@@ -25,11 +25,12 @@ def compare(
     Args:
         runs: Folders of finished runs, of two recipes or more.
         device: auto, cpu, cuda or cuda:N.
+        json: Print the result as one JSON value on stdout.
     """
     from rungwise.interfaces.comparing import compare as compare_runs
 
     result = compare_runs(runs, device=device)
-    if output.json:
+    if json:
         print_json(result.to_dict())
     else:
         print_result(result)

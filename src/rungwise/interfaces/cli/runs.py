@@ -188,7 +188,8 @@ def _print_runs(stored: "Sequence[StoredRun]", nothing: str, as_json: bool) -> N
     else:
         header = ["run", "data", "recipe", "seed", "status"]
         header += ["validation", "epochs", "seconds", "size", "when"]
-        print_table(header, [_cells(run) for run in stored], left=5)
+        spare = ("recipe", "data", "seed", "epochs", "when", "seconds", "size", "validation")
+        print_table(header, [_cells(run) for run in stored], left=5, spare=spare)
         for run in stored:
             if run.state.problem:
                 print(run.state.problem)

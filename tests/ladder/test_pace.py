@@ -1,0 +1,72 @@
+"""How long work takes, from what was seen of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+
+from rungwise.augment import Flip
+from rungwise.augment.views import Mirror
+from rungwise.ladder.job import Job
+from rungwise.ladder.pace import Pace
+from rungwise.models import MLP
+from rungwise.training.recipe import Recipe
+
+PLAIN = Recipe(model=MLP())
+MIRRORED = Recipe(model=MLP(), augment=(Flip(),), views=Mirror())
+
+
+@dataclass
+class FakeJob:
+    key: str
+    flops: float
+    images_seen: int = 1000
+
+
+def jobs(*fakes: FakeJob) -> Sequence[Job]:
+    return cast(Any, fakes)
+
+
+SMALL, BIG, UNSEEN = jobs(FakeJob("small", 10.0), FakeJob("big", 60.0), FakeJob("unseen", 35.0))
+
+
+def pace_of(**seconds: float) -> Pace:
+    pace = Pace()
+    for job in (SMALL, BIG, UNSEEN):
+        if job.key in seconds:
+            pace.learn(job, seconds[job.key])
+    return pace
+
+
+def test_nothing_is_known_before_anything_was_seen() -> None:
+    pace = Pace()
+
+    assert pace.training(SMALL) is None
+    assert not pace.knows(SMALL)
+    assert pace.predicting(PLAIN, [SMALL], 100) == 0
+
+
+def test_a_training_that_was_seen_takes_as_long_again() -> None:
+    pace = pace_of(small=2.0, big=5.0)
+    pace.learn(SMALL, 3.0)
+
+    assert pace.knows(SMALL)
+    assert pace.training(SMALL) == 3.0
+
+
+def test_another_training_takes_its_operations_at_the_speed_of_those_seen() -> None:
+    pace = pace_of(small=2.0, big=5.0)
+
+    # 70 operations took 7 s.
+    assert pace.training(UNSEEN) == pytest.approx(3.5)
+    assert not pace.knows(UNSEEN)
+
+
+def test_predicting_takes_a_third_of_a_step_for_each_image_view_and_net() -> None:
+    pace = pace_of(small=3.0, big=6.0)
+
+    # 3 ms and 6 ms for each image of a step.
+    assert pace.predicting(PLAIN, [SMALL], 100) == pytest.approx(0.1)
+    assert pace.predicting(PLAIN, [SMALL, BIG], 100) == pytest.approx(0.3)
+    assert pace.predicting(MIRRORED, [SMALL, BIG], 100) == pytest.approx(0.6)
