@@ -18,7 +18,11 @@ from rungwise.errors import RunError, UsageError
 from rungwise.ladder import budget as budget_module
 from rungwise.ladder import climb as climb_module
 from rungwise.ladder import job as job_module
-from rungwise.ladder.climb import Climb, ClimbEvent, Event, RungMeasured
+from rungwise.ladder.budget import Budget
+from rungwise.ladder.climb import Climb, ClimbEvent, Event, Notice, RungMeasured
+from rungwise.ladder.comparison import compare
+from rungwise.ladder.job import Job
+from rungwise.ladder.pace import Pace
 from rungwise.ladder.result import ClimbResult
 from rungwise.ladder.rung import Ladder, Rung
 from rungwise.models import MLP
@@ -550,3 +554,27 @@ def test_unknown_trainings_are_timed_and_those_on_file_are_not(
     assert work.pace.training(work.jobs(shifted, 1)[0]) == 7.0
     seconds = [runs[0].summary["seconds"] for runs in result.rungs[0].runs]
     assert work.pace.training(work.jobs(plain, 1)[0]) in seconds
+
+
+class DearAugmentation(TenSeconds):
+    """Takes trainings that augment for far longer than any budget here."""
+
+    def training(self, job: Job) -> float:
+        return 1000.0 if job.recipe.augment else 10.0
+
+
+def test_a_rung_over_one_that_did_not_fit_is_compared_with_that_ones_base(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = Rung(recipe=replace(PLAIN, name="wide", batch_size=40), change="wide", base="shifted")
+    ladder = replace(TWO_RUNGS, rungs=(*TWO_RUNGS.rungs, wide))
+    work, clock = budgeted(digits, tmp_path, monkeypatch, seconds=82.5, each_step=0.5)
+
+    result = replace(work, ladder=ladder, pace=DearAugmentation()).run(clock.watch)
+
+    assert [(rung.rung.name, rung.rung.base) for rung in result.rungs] == [
+        ("plain", None),
+        ("wide", "plain"),
+    ]
+    assert result.rungs[1].verdict is not None
+    assert result.left_out == ("shifted was not measured: one seed takes about 16m40s",)

@@ -82,6 +82,8 @@ def rung_record(name: str, accuracy: float, base: str | None = None, **more: Any
         "change": f"change of {name}",
         "base": base,
         "control": False,
+        "left_out": False,
+        "seeds": [0, 1],
         "val_accuracy": {"mean": accuracy, "std": 0.01, "values": [accuracy, accuracy]},
         "test_accuracy": {"mean": accuracy, "std": 0.0, "values": [accuracy, accuracy]},
         "reference": None,
@@ -102,15 +104,20 @@ def records_of() -> MakeRecords:
     def make(*rungs: dict[str, Any], recipe: Recipe = PLAIN, **more: Any) -> Records:
         climb = {
             "ladder": "small",
+            "reading": "cumulative",
             "data": "digits",
             "seeds": [0, 1],
             "protocol": "sealed",
+            "budget": None,
             "test_opened_before": 0,
             "rungs": list(rungs),
+            "left_out": [],
+            "final": None,
             **more,
         }
         recipes = {rung["name"]: dump_recipe(replace(recipe, name=rung["name"])) for rung in rungs}
-        return Records(Path("nowhere"), climb, {"recipes": recipes}, ())
+        circumstances = {"recipes": recipes, "dataset": {"test_images": 360}}
+        return Records(Path("nowhere"), climb, circumstances, ())
 
     return make
 

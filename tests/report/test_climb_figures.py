@@ -92,7 +92,9 @@ def test_a_perfect_rung_has_no_gallery_and_an_old_one_goes(sources: Sources) -> 
 
     sections = draw_climb_figures(sources)
 
-    [mistakes] = [section for section in sections if section.title == "Most confident mistakes"]
+    [mistakes] = [
+        section for section in sections if section.title == "Most confident mistakes of tasks"
+    ]
     assert mistakes.pictures == []
     assert "made no mistake on the validation images of seed 0" in mistakes.note
     assert not gallery.exists()
@@ -104,8 +106,8 @@ def test_without_the_data_old_pictures_stay_and_missing_ones_are_told(sources: S
     sections = {section.title: section for section in draw_climb_figures(blind)}
 
     assert sections["Gains, rung by rung"].pictures
-    assert sections["What the top rung confuses"].pictures
-    for title in ("Most confident mistakes", "Reconstructions", "Augmented images"):
+    assert sections["What tasks confuses"].pictures
+    for title in ("Most confident mistakes of tasks", "Reconstructions", "Augmented images"):
         assert sections[title].pictures == []
         assert sections[title].note == "Left out: the data set digits is gone."
     draw_climb_figures(sources)

@@ -10,14 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from rungwise.augment import Shift
 from rungwise.data import load
 from rungwise.errors import RunError
 from rungwise.interfaces.cli.report import report
 from rungwise.ladder import job as job_module
+from rungwise.ladder.climb import Climb
+from rungwise.ladder.reading import read
+from rungwise.ladder.rung import Ladder, Rung
+from rungwise.models import MLP
 from rungwise.report.climb_page import write_climb_report
+from rungwise.report.records import read_records
+from rungwise.report.waterfall import steps
+from rungwise.training.recipe import Recipe
 
 CHROMIUM = Path("/usr/bin/chromium")
+PLAIN = Recipe(
+    name="plain",
+    model=MLP(hidden_widths=(4,)),
+    validation=0.2,
+    epochs=1,
+    batch_size=64,
+    precision="float32",
+)
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=//evil.example/x onerror=alert(2)>',
@@ -44,12 +61,12 @@ def test_the_page_tells_everything_in_its_order(climbed: Path) -> None:
         "Verdicts",
         "Gains, rung by rung",
         "Training",
-        "What the top rung confuses",
-        "Whether the top rung&#39;s probabilities hold",
-        "Most confident mistakes",
+        "What tasks confuses",
+        "Whether the probabilities of tasks hold",
+        "Most confident mistakes of tasks",
         "Reconstructions",
         "Augmented images",
-        "The top rung&#39;s net",
+        "The net of tasks",
         "Data and splits",
         "Environment",
         "Commands",
@@ -58,7 +75,7 @@ def test_the_page_tells_everything_in_its_order(climbed: Path) -> None:
     ]
     assert "<h1>Two rungs &amp; a &lt;title&gt;</h1>" in page
     assert "&lt;b&gt;nothing&lt;/b&gt; yet" in page
-    assert "sealed: gains are measured on validation images" in page
+    assert "Sealed. Gains are measured on validation images" in page
     assert "1 change was measured on validation images with 2 seeds" in page
     assert "50.00%" in page  # The article's figure.
     assert load("digits").fingerprint in page
@@ -189,6 +206,129 @@ def test_hostile_names_are_text(climb_with_report: Any, tmp_path: Path) -> None:
     assert "<u>" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "{{ 7 * 7 }}" in page
+
+
+def damaged_records() -> list[tuple[str, Any]]:
+    """Return changes to a whole `climb.json`, each of which makes the records inconsistent."""
+    return [
+        ("no seeds of a rung", lambda climb: climb["rungs"][1].pop("seeds")),
+        ("a rung without seeds", lambda climb: climb["rungs"][1].update(seeds=[])),
+        ("too few lines", lambda climb: climb["rungs"][1].update(seeds=[0, 1, 2])),
+        ("a seed that its base lacks", lambda climb: climb["rungs"][0].update(seeds=[0])),
+        ("too few values", lambda climb: climb["rungs"][1]["gain_details"]["values"].pop()),
+        ("a seed that no rung has", lambda climb: climb.update(seeds=[0, 1, 2])),
+        ("a base that is gone", lambda climb: climb["rungs"][1].update(base="gone")),
+        ("no reading", lambda climb: climb.pop("reading")),
+        ("half a final net", lambda climb: climb.update(final={"rung": "tasks"})),
+    ]
+
+
+@pytest.mark.parametrize(("what", "damage"), damaged_records())
+def test_inconsistent_records_are_refused(
+    climbed: Path, tmp_path: Path, what: str, damage: Any
+) -> None:
+    folder = copied(climbed, tmp_path)
+    climb = json.loads((folder / "climb.json").read_text())
+    damage(climb)
+    (folder / "climb.json").write_text(json.dumps(climb))
+
+    with pytest.raises(RunError, match="are damaged or were written by another version"):
+        write_climb_report(folder)
+
+
+@pytest.fixture(scope="module")
+def climbed_within_a_budget(climbed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a climb's folder as a budget may leave it: the second rung has one seed, not two."""
+    folder = copied(climbed, tmp_path_factory.mktemp("budget"))
+    climb = json.loads((folder / "climb.json").read_text())
+    tasks = climb["rungs"][1]
+    gain = tasks["gain_details"]["values"][0]
+    for figures in (tasks["val_accuracy"], tasks["test_accuracy"], tasks["gain_details"]):
+        figures.update(mean=figures["values"][0], values=figures["values"][:1])
+    for accuracy in (tasks["val_accuracy"], tasks["test_accuracy"]):
+        accuracy["std"] = None
+    tasks["gain_details"].update(seed_deviation=None, further_seeds=None, p_value=1.0)
+    tasks.update(seeds=[0], gain=gain, interval=None, verdict="unclear")
+    final = {"rung": "plain", "model": "elsewhere/model.safetensors", "train_images": 1438}
+    climb.update(
+        budget=90.0,
+        left_out=["measured with fewer than 2 seeds: tasks"],
+        final={**final, "test_accuracy": 0.25},
+    )
+    (folder / "climb.json").write_text(json.dumps(climb))
+    lines = (folder / "results.jsonl").read_text().splitlines()
+    (folder / "results.jsonl").write_text("".join(f"{line}\n" for line in lines[:3]))
+    (folder / "model.safetensors").write_bytes(b"a net")
+    write_climb_report(folder)
+    return folder
+
+
+def test_a_budget_climb_says_what_it_left_out_and_which_net_to_use(
+    climbed_within_a_budget: Path,
+) -> None:
+    page = page_of(climbed_within_a_budget)
+
+    assert "<dt>Budget</dt><dd>1m30s</dd>" in page
+    assert "<dd>0, 1; some rungs with the first of them only</dd>" in page
+    assert "<li>measured with fewer than 2 seeds: tasks</li>" in page
+    assert "Measured with one seed, which gives no verdict: tasks." in page
+    assert '<th scope="col">seeds</th>' in page
+    assert "paid for by wider intervals" in page
+    assert "the line between the two slants" in page
+    assert '<a href="model.safetensors">' in page
+    assert "<dd>1438 training images</dd>" in page
+    assert "What plain confuses" in page  # The final net's rung.
+    assert f"rungwise predict {climbed_within_a_budget.resolve()}/model.safetensors" in page
+    with (climbed_within_a_budget / "tables" / "seeds.csv").open(newline="") as file:
+        rows = [(row["rung"], row["seed"]) for row in csv.DictReader(file)]
+    assert rows == [("plain", "0"), ("plain", "1"), ("tasks", "0")]
+
+
+@pytest.fixture(scope="module")
+def left_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a leave-one-out climb with a final net, the test set sealed."""
+    wide = replace(PLAIN, name="wide", model=MLP(hidden_widths=(8,)))
+    shifted = replace(wide, name="shifted", augment=(Shift(pixels=1),))
+    ladder = Ladder(
+        name="small",
+        data="digits",
+        title="Three rungs",
+        rungs=(
+            Rung(recipe=PLAIN, change="four units"),
+            Rung(recipe=wide, change="eight units", base="plain"),
+            Rung(recipe=shifted, change="+ shift", base="wide"),
+        ),
+    )
+    work = Climb(
+        read(ladder, "leave-one-out").ladder,
+        load("digits"),
+        (0, 1),
+        tmp_path_factory.mktemp("left-out") / "runs",
+        torch.device("cpu"),
+        fit=True,
+        opens_test=False,
+    )
+    return write_climb_report(work.run().folder, work.dataset).parent
+
+
+def test_a_leave_one_out_climb_has_its_page(left_out: Path) -> None:
+    page = page_of(left_out)
+    records = read_records(left_out)
+
+    assert [rung["name"] for rung in records.rungs] == [
+        *("shifted", "without-wide", "without-shifted")
+    ]
+    assert records.top == "shifted"
+    assert "Leave-one-out. Each rung lacks one technique of the top rung" in page
+    assert "2 changes were measured, by leave-one-out from shifted, on validation images" in page
+    assert '<th scope="col" class="left">left out of</th>' in page
+    assert '<th scope="col">test</th>' not in page
+    assert "The test set stayed sealed: all figures are of validation images." in page
+    assert "without a technique up to that of shifted" in page
+    assert "The net to use" in page
+    for rung, bar in zip(records.rungs[1:], steps(records)[1:], strict=True):
+        assert bar.start is not None
+        assert bar.start - bar.end == pytest.approx(rung["gain"])
 
 
 @pytest.mark.parametrize("name", ["climb.json", "circumstances.json", "results.jsonl"])

@@ -35,6 +35,16 @@ def test_a_point_costs_what_the_rung_costs_more(records_of: Any, rung: Any) -> N
     assert (worse["seconds_per_point"], worse["flops_per_point"]) == (None, None)
 
 
+def test_what_is_left_out_costs_what_the_base_costs_more(records_of: Any, rung: Any) -> None:
+    lacking = {"left_out": True, "gain": 0.02, "seconds": 4.0, "seeds": [0]}
+    records = records_of(rung("top", 0.9, seconds=10.0), rung("without-a", 0.88, "top", **lacking))
+
+    _, without = verdict_rows(records)
+
+    assert without["seconds_per_point"] == pytest.approx(3.0)  # 6 s for 2 points
+    assert (without["left_out"], without["seeds"]) == (True, 1)
+
+
 def test_a_confusion_table_names_classes_on_both_sides() -> None:
     table = confusion_table([[3, 1], [0, 2]], ("cat", "dog"))
 

@@ -35,6 +35,28 @@ def test_a_data_set_without_validation_images_is_drawn_by_its_test_images(
     assert steps(records_of(one)) == [Step("plain", 0.8)]
 
 
+def test_a_bar_is_as_long_as_the_gain_over_the_rungs_own_seeds(records_of: Any, rung: Any) -> None:
+    base = rung("base", 0.8, seeds=[0, 1, 2])
+    base["val_accuracy"] = {"mean": 0.8, "std": 0.1, "values": [0.7, 0.8, 0.9]}
+    few = rung("few", 0.85, "base", gain=0.1, interval=[0.0, 0.2], verdict="unclear")
+
+    _, bar = steps(records_of(base, few, seeds=[0, 1, 2]))
+
+    assert bar.start == pytest.approx(0.75)  # Mean of 0.7 and 0.8, not of all three.
+    assert bar.end - (bar.start or 0) == pytest.approx(few["gain"])
+    assert bar.interval == pytest.approx((0.75, 0.95))
+
+
+def test_what_is_left_out_is_drawn_from_without_up_to_the_top(records_of: Any, rung: Any) -> None:
+    without = rung("without-a", 0.8, "top", gain=0.1, interval=[0.05, 0.15], left_out=True)
+
+    _, bar = steps(records_of(rung("top", 0.9), without, reading="leave-one-out"))
+
+    assert bar.left_out
+    assert (bar.start, bar.end) == (0.9, 0.8)
+    assert bar.interval == pytest.approx((0.75, 0.85))  # 0.15 and 0.05 below the top.
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_controls_and_every_verdict_are_drawn(tmp_path: Path, suffix: str) -> None:
     bars = [

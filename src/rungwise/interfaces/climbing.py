@@ -3,13 +3,15 @@
 The command line does the same with the same functions.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from rungwise.data import Dataset, load
-from rungwise.errors import UsageError
+from rungwise.errors import UnknownNameError, UsageError
 from rungwise.ladder.budget import Budget
 from rungwise.ladder.climb import Climb, Notice, Watcher
 from rungwise.ladder.presets import find_ladder
@@ -61,7 +63,8 @@ def climb(
         watch: Called with each event.
 
     Raises:
-        UsageError: A setting is impossible, or the budget too small for one training.
+        UsageError: A setting is impossible, a name unknown, or the budget too small for one
+            training.
         DataError: The data cannot be used.
         RunError: A training diverges.
         StorageError: The disk is full or the place cannot be written.
@@ -106,7 +109,9 @@ def prepare_climb(
     """
     started = time.monotonic()
     _require_positive("seeds", seeds, "3")
-    _require_positive("budget", budget, "20m")
+    _require_positive("budget", budget, "1200, which are seconds")
+    if protocol not in get_args(Protocol):
+        raise UnknownNameError("protocol", protocol, get_args(Protocol))
     chosen = (find_ladder(ladder) if isinstance(ladder, str) else ladder).under(protocol)
     if data is not None:
         chosen = chosen.on(data if isinstance(data, str) else data.name)
@@ -139,7 +144,7 @@ def carry_out(work: Climb, watch: Watcher | None) -> ClimbResult:
 
 
 def _require_positive(name: str, value: float | None, example: str) -> None:
-    if value is not None and not value > 0:
+    if value is not None and not 0 < value < math.inf:
         raise UsageError(
-            f"{name} is {value}", expected="more than 0", fix=f"use for example --{name} {example}"
+            f"{name} is {value}", expected="more than 0", fix=f"use for example {example}"
         )

@@ -40,10 +40,12 @@ def compare(runs: Sequence[Path | str], *, device: str = "auto") -> ClimbResult:
     if isinstance(runs, Path | str):
         runs = [runs]
     opened = [open_run(Path(run)) for run in runs]
+    if not opened:
+        raise _nothing_to_compare("no run is given")
     root = _root_of(opened)
     dataset = _dataset_of(opened)
     groups = _by_recipe(opened, dataset)
-    _require_held_out(opened)
+    _require_held_out(opened, dataset)
     seeds, unpaired = _common_seeds(groups)
     work = Climb(
         ladder=_ladder_of(groups, dataset),
@@ -90,12 +92,16 @@ def _by_recipe(runs: Sequence[Run], dataset: Dataset) -> dict[str, list[Run]]:
             raise _outdated(run)
         groups.setdefault(key, []).append(run)
     if len(groups) < 2:
-        raise UsageError(
-            "there is nothing to compare: all runs are of one recipe",
-            expected="runs of two recipes or more",
-            fix="add a run of another recipe",
-        )
+        raise _nothing_to_compare("all runs are of one recipe")
     return groups
+
+
+def _nothing_to_compare(why: str) -> UsageError:
+    return UsageError(
+        f"there is nothing to compare: {why}",
+        expected="runs of two recipes or more",
+        fix="add a run of another recipe: `rungwise runs list` shows them",
+    )
 
 
 def _outdated(run: Run) -> RunError:
@@ -124,8 +130,8 @@ def _dataset_of(runs: Sequence[Run]) -> Dataset:
     return dataset
 
 
-def _require_held_out(runs: Sequence[Run]) -> None:
-    """Require that all runs were validated on the same share of the training images.
+def _require_held_out(runs: Sequence[Run], dataset: Dataset) -> None:
+    """Require that all runs hold the same validation images out, seed by seed.
 
     Raises:
         UsageError: They were not, or one held nothing out, or used the test set for that.
@@ -137,7 +143,8 @@ def _require_held_out(runs: Sequence[Run]) -> None:
                 expected="runs with validation images: the test set stays sealed",
                 fix="train it with for example --set validation=0.1",
             )
-    _require_one("share of validation images", {str(run.recipe().validation) for run in runs})
+    if dataset.validation is None:
+        _require_one("share of validation images", {str(run.recipe().validation) for run in runs})
 
 
 def _ladder_of(groups: dict[str, list[Run]], dataset: Dataset) -> Ladder:

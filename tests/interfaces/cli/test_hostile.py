@@ -118,7 +118,7 @@ def test_a_recipe_of_several_nets_is_not_trained_as_one(rungwise: Any) -> None:
 
 
 def test_impossible_climbs_are_refused(rungwise: Any) -> None:
-    rungwise("climb", "digits", "--seeds", "0").fails(2, "--seeds is 0")
+    rungwise("climb", "digits", "--seeds", "0").fails(2, "seeds is 0")
     rungwise("climb", "digits", "--epochs", "0").fails(2, "epochs is 0")
     rungwise("climb", "digits", "--protocol", "article").fails(2, "follows no article")
     rungwise("climb", "./gone").fails(3, "gone does not exist")

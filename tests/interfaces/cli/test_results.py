@@ -98,9 +98,9 @@ def test_dry_runs_write_nothing(rungwise: Any) -> None:
 
     assert "hidden_widths" in words.out
     assert plan.json.keys() == {"run", "recipe"}
-    assert [(row["rung"], row["seed"], row["trained"]) for row in climb.json] == [
-        *(("dense", "0", False), ("dense", "1", False)),
-        *(("cnn", "0", False), ("cnn", "1", False)),
+    assert [(rung["name"], rung["trainings"], rung["found"]) for rung in climb.json["rungs"]] == [
+        ("dense", 2, 0),
+        ("cnn", 2, 0),
     ]
     assert sorted(Path().rglob("*")) == before
 
@@ -282,6 +282,27 @@ def test_an_articles_accuracies_are_not_shown_beside_other_data(rungwise: Any) -
     assert "95.00%" not in result.out
 
 
+# --- compare
+
+
+def test_compare_prints_one_object_trains_nothing_and_opens_nothing(
+    rungwise: Any, run: Path
+) -> None:
+    other = rungwise(*TINY, "--epochs", "1", "--json").json["run"]
+    before = sorted(Path("runs/digits").rglob("summary.json"))
+
+    parsed = rungwise("compare", run, other, "--json")
+
+    assert (parsed.code, parsed.err) == (0, "")
+    assert [rung["change"] for rung in parsed.json["rungs"]][1:] == ["other epochs"]
+    assert [rung["test_accuracy"] for rung in parsed.json["rungs"]] == [None, None]
+    assert Path(parsed.json["report"]).is_file()
+    assert sorted(Path("runs/digits").rglob("summary.json")) == before
+    assert not Path("runs/ledger.jsonl").exists()
+    rungwise("compare", run).fails(2, "nothing to compare")
+    rungwise("compare", run, "gone").fails(1, "gone is no run")
+
+
 # --- lists, help, machine
 
 
@@ -316,6 +337,7 @@ def test_the_pictures_of_data_and_nets_are_written_where_asked(rungwise: Any) ->
 
 HELP = [
     *("", "climb", "train", "evaluate", "predict", "doctor", "list", "data", "data list"),
+    *("compare", "report", "runs"),
     *("data get", "data check", "data show", "show", "show recipe", "show model"),
     "show technique",
 ]

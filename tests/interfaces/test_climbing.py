@@ -1,0 +1,136 @@
+"""`rungwise.climb`: ladders by name and by hand, and settings that cannot be."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import rungwise
+from rungwise.data import Dataset, load
+from rungwise.errors import UnknownNameError, UsageError
+from rungwise.interfaces import climbing
+from rungwise.ladder.climb import Climb, Notice, RungMeasured
+from rungwise.models import MLP
+from rungwise.training.recipe import Recipe
+
+
+@pytest.fixture(autouse=True)
+def no_page(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no page: that is the report's own test."""
+    monkeypatch.setattr(climbing, "write_climb_report", lambda *_: None)
+
+
+def own_ladder() -> rungwise.Ladder:
+    narrow = Recipe(name="narrow", model=MLP(hidden_widths=(4,)), epochs=1, validation=0.2)
+    wide = replace(narrow, name="wide", model=MLP(hidden_widths=(8,)))
+    first = rungwise.Rung(recipe=narrow, change="four units")
+    second = rungwise.Rung(recipe=wide, change="+ four units <more>", base="narrow")
+    return rungwise.Ladder(name="own", data="squares", title="Own", rungs=(first, second))
+
+
+def own_data() -> Dataset:
+    """Return digits under another name: 200 images to train, 40 to test, from arrays."""
+    whole = load("digits")
+    assert whole.test is not None
+    pixels = torch.from_numpy(np.array(whole.train.images[:200].numpy()))
+    train = replace(whole.train.take(torch.arange(200)), images=pixels)
+    return replace(whole, name="squares", train=train, test=whole.test.take(torch.arange(40)))
+
+
+def test_a_ladder_and_data_made_in_python_are_climbed() -> None:
+    events: list[Any] = []
+
+    result = rungwise.climb(own_ladder(), data=own_data(), seeds=2, watch=events.append)
+
+    assert (result.data, result.seeds, len(result.rungs)) == ("squares", (0, 1), 2)
+    assert result.rung("wide").gain is not None
+    assert len([event for event in events if isinstance(event, RungMeasured)]) == 4
+    assert isinstance(events[-1], Notice)
+    assert (result.folder / "climb.json").is_file()
+    assert result.report == result.folder / "report.html"
+    check_what_is_shown(result)
+
+
+def check_what_is_shown(result: Any) -> None:
+    text, html = repr(result), result._repr_html_()
+    assert text.splitlines()[0] == "Own [squares, 2 seeds]"
+    assert "Protocol: sealed" in text
+    assert "+ four units <more>" in text
+    assert "+ four units &lt;more&gt;" in html
+    assert html.count("<tr>") == 3
+    with pytest.raises(UnknownNameError, match="did you mean 'wide'"):
+        result.rung("wid")
+
+
+def test_a_ladder_shows_its_rungs_in_a_notebook() -> None:
+    html = own_ladder()._repr_html_()
+
+    assert "<h4>Own [squares]</h4>" in html
+    assert "<td>wide</td><td>+ four units &lt;more&gt;</td><td>narrow</td>" in html
+
+
+def test_a_fit_saves_a_net_of_all_training_images() -> None:
+    result = rungwise.climb(own_ladder(), data=own_data(), seeds=1, fit=True)
+
+    assert result.final is not None
+    assert result.final.train_images == 200
+    predictor = rungwise.Predictor.load(result.final.model)
+    assert predictor.probabilities(own_data().train.images[:3]).shape == (3, 10)
+
+
+def prepared(ladder: str | rungwise.Ladder = "digits", **changes: Any) -> Climb:
+    settings: dict[str, Any] = dict.fromkeys(("data", "seeds", "budget", "epochs"))
+    settings |= {"reading": "cumulative", "rungs": (), "protocol": "sealed", "fit": False}
+    settings |= {"out": Path("runs"), "device": "cpu", "offline": True}
+    return climbing.prepare_climb(ladder, **{**settings, **changes})
+
+
+def test_seeds_are_three_and_with_a_budget_at_most_twenty_four() -> None:
+    assert prepared().seeds == (0, 1, 2)
+    assert prepared(budget=60.0).seeds == tuple(range(24))
+    assert prepared(budget=60.0, seeds=5).seeds == (0, 1, 2, 3, 4)
+
+
+def test_a_budget_ends_with_a_net_to_use() -> None:
+    assert not prepared().fit
+    assert prepared(budget=60.0).fit
+
+
+def test_a_reading_reads_the_chosen_rungs_alone() -> None:
+    work = prepared(rungs=["cnn", "decay", "augmentation"], reading="add-one")
+
+    assert work.ladder.reading == "add-one"
+    assert {rung.base for rung in work.ladder.rungs} == {None, "cnn"}
+
+
+def test_epochs_change_every_rung() -> None:
+    assert {rung.recipe.epochs for rung in prepared(epochs=2).ladder.rungs} == {2}
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"seeds": 0}, "seeds is 0"),
+        ({"seeds": -1}, "seeds is -1"),
+        ({"budget": 0}, "budget is 0"),
+        ({"budget": -5.0}, "budget is -5.0"),
+        ({"budget": math.nan}, "budget is nan"),
+        ({"budget": math.inf}, "budget is inf"),
+        ({"reading": "add-on"}, "did you mean 'add-one'"),
+        ({"protocol": "articel"}, "did you mean 'article'"),
+        ({"protocol": "article"}, "follows no article"),
+        ({"rungs": ["cnnn"]}, "did you mean 'cnn'"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"device": "tpu"}, "tpu"),
+    ],
+)
+def test_impossible_settings_are_refused_before_anything_is_written(
+    setting: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(UsageError, match=told):
+        rungwise.climb("digits", **setting)
+    assert not Path("runs").exists()
