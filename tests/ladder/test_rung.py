@@ -1,5 +1,7 @@
 """What a ladder is, and how it is changed."""
 
+from dataclasses import replace
+
 import pytest
 
 from rungwise.errors import ConfigError, UnknownNameError
@@ -48,6 +50,13 @@ def test_a_rung_bears_the_name_of_its_recipe() -> None:
 def test_rungs_have_different_names_and_stand_after_their_base(rungs: tuple[Rung, ...]) -> None:
     with pytest.raises(ConfigError, match="stands twice or before its base"):
         ladder(*rungs)
+
+
+def test_rungs_hold_out_the_same_share() -> None:
+    other = replace(THREE[1], recipe=replace(THREE[1].recipe, validation=0.25))
+
+    with pytest.raises(ConfigError, match=r"differ in validation: one 0\.1, two 0\.25"):
+        ladder(THREE[0], other)
 
 
 def test_the_sealed_protocol_leaves_the_validation_shares() -> None:

@@ -53,7 +53,8 @@ class Ladder:
         reading: How its rungs measure the techniques; `ladder/reading.py` makes the other ones.
 
     Raises:
-        ConfigError: Two rungs have one name, or a base is missing.
+        ConfigError: Two rungs have one name, a base is missing, or the recipes hold out different
+            shares.
     """
 
     name: str
@@ -64,6 +65,14 @@ class Ladder:
     reading: Reading = "cumulative"
 
     def __post_init__(self) -> None:
+        shares = {str(rung.recipe.validation): rung.name for rung in self.rungs}
+        if len(shares) > 1:
+            told = ", ".join(f"{name} {share}" for share, name in shares.items())
+            raise ConfigError(
+                f"the rungs of ladder {self.name!r} differ in validation: {told}",
+                expected="one validation share for all: gains are paired on the same images",
+                fix="give their recipes the same validation",
+            )
         seen: set[str] = set()
         for rung in self.rungs:
             if rung.name in seen or (rung.base is not None and rung.base not in seen):
