@@ -134,3 +134,26 @@ def test_impossible_settings_are_refused_before_anything_is_written(
     with pytest.raises(UsageError, match=told):
         rungwise.climb("digits", **setting)
     assert not Path("runs").exists()
+
+
+def test_a_page_is_drawn_again_only_if_the_records_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def draw(folder: Path, dataset: Dataset) -> None:
+        drawn.append(folder)
+        (folder / "report.html").write_text("a page")
+
+    monkeypatch.setattr(climbing, "write_climb_report", draw)
+    counts = []
+    for seeds in (1, 1, 2, 2):
+        rungwise.climb(own_ladder(), data=own_data(), seeds=seeds)
+        counts.append(len(drawn))
+
+    assert counts == [1, 1, 2, 2]
+
+
+def test_a_climb_needs_images_to_measure_on() -> None:
+    ladder = own_ladder().changed(lambda recipe: replace(recipe, validation=0.0))
+
+    with pytest.raises(UsageError, match="no images to measure"):
+        rungwise.climb(ladder, data=replace(own_data(), test=None))

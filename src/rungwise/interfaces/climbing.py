@@ -19,7 +19,7 @@ from rungwise.ladder.reading import read
 from rungwise.ladder.result import ClimbResult
 from rungwise.ladder.rung import Ladder, Protocol, Reading
 from rungwise.ladder.verdict import SEEDS_AT_LOOKS
-from rungwise.report.climb_page import write_climb_report
+from rungwise.report.climb_page import is_drawn, write_climb_report
 from rungwise.training.device import choose_device
 
 SEEDS = 3
@@ -135,8 +135,10 @@ def prepare_climb(
 
 
 def carry_out(work: Climb, watch: Watcher | None) -> ClimbResult:
-    """Climb, tell each event to `watch`, write the report and return the result."""
+    """Climb, tell each event to `watch`, write the report if it is to change, and return."""
     result = work.run(watch)
+    if is_drawn(result.folder):
+        return result
     if watch:
         watch(Notice("everything is measured; the report is written"))
     write_climb_report(result.folder, work.dataset)

@@ -53,6 +53,7 @@ def compare(runs: Sequence[Path | str], *, device: str = "auto") -> ClimbResult:
         seeds=seeds,
         root=root,
         device=choose_device(device),
+        command=shlex.join(["rungwise", "compare", *map(str, runs)]),
         opens_test=False,
         unread=unpaired,
     )

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import torch
 
 from rungwise.data import Dataset, LabelledImages
-from rungwise.errors import BusyError, DamagedError, RunError
+from rungwise.errors import BusyError, DamagedError, RunError, UsageError
 from rungwise.ladder.budget import Allotment, Budget, OutOfTime
 from rungwise.ladder.comparison import Answers
 from rungwise.ladder.final import best_of, on_all_images
@@ -167,10 +167,12 @@ class Climb:
         Whoever stops iterating loses nothing: a second climb goes on from what is saved.
 
         Raises:
-            UsageError: The budget is too small for a single training.
+            UsageError: The budget is too small for a single training, or there are no images to
+                measure on.
             RunError: A training diverges, or the budget ends before anything is measured.
             StorageError: The disk is full or the place cannot be written.
         """
+        self._require_images()
         self._seen.clear()
         self.outlook = Outlook()
         left_out = yield from self._measure_rungs()
@@ -191,6 +193,16 @@ class Climb:
         )
         self._write(result)
         return result
+
+    def _require_images(self) -> None:
+        tested = self.opens_test and self.dataset.test is not None
+        held_out = self.dataset.validation is not None or self.ladder.rungs[0].recipe.validation
+        if not (tested or held_out):
+            raise UsageError(
+                f"there are no images to measure the ladder {self.ladder.name!r} on",
+                expected="validation images held out, or a data set with test images",
+                fix="set validation: 0.1 in the recipes, or add a test part to the data",
+            )
 
     def predictor(self, rung: Rung) -> Predictor:
         """Return the rung's predictor for the first seed, once its nets are trained."""
@@ -407,12 +419,21 @@ class Climb:
         ]
 
     def _write(self, result: ClimbResult) -> None:
+        """Write the records, unless the very same are there: they keep the time of the first."""
         about = {"ladder": result.ladder.name, "data": result.data, "protocol": result.protocol}
         lines = [json.dumps({**about, **line}) for rung in result.rungs for line in rung.lines()]
-        write_text(result.folder / "results.jsonl", "".join(f"{line}\n" for line in lines))
-        write_text(result.folder / "climb.json", json.dumps(result.to_dict(), indent=1))
-        circumstances = json.dumps(self._circumstances(result.ladder), indent=1)
-        write_text(result.folder / "circumstances.json", circumstances)
+        figures = {
+            "results.jsonl": "".join(f"{line}\n" for line in lines),
+            "climb.json": json.dumps(result.to_dict(), indent=1),
+        }
+        circumstances = result.folder / "circumstances.json"
+        if circumstances.exists() and all(
+            _holds(result.folder / name, text) for name, text in figures.items()
+        ):
+            return
+        for name, text in figures.items():
+            write_text(result.folder / name, text)
+        write_text(circumstances, json.dumps(self._circumstances(result.ladder), indent=1))
 
     def _circumstances(self, ladder: Ladder) -> dict[str, Any]:
         """Return what the report tells beside the figures, and needs to draw them again."""
@@ -432,6 +453,10 @@ class Climb:
             },
             "recipes": {rung.name: dump_recipe(rung.recipe) for rung in ladder.rungs},
         }
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.exists() and path.read_bytes() == text.encode()
 
 
 def _finished(jobs: Sequence[Job]) -> tuple[Run, ...]:

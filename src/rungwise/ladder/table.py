@@ -21,7 +21,7 @@ READINGS = {
     "gain is what the top rung has over it, so 'keep' speaks for the technique.",
 }
 LOOKS = "Looking at verdicts to decide about further seeds is paid for by wider intervals."
-ONE_SEED = "One seed tells nothing about the spread: take --seeds 3 or more, or a larger --budget."
+ONE_SEED = "One seed tells nothing about the spread: it takes three or more."
 
 
 def header(result: ClimbResult) -> list[str]:

@@ -22,7 +22,7 @@ from rungwise.report.climb_figures import (
     confusion_matrix,
     draw_climb_figures,
 )
-from rungwise.report.records import Records, read_records
+from rungwise.report.records import FILES, Records, read_records
 from rungwise.report.summary import summarize_climb, warnings_of
 from rungwise.report.tables import (
     Table,
@@ -66,6 +66,14 @@ def write_climb_report(folder: Path, dataset: Dataset | None = None) -> Path:
     path = folder / REPORT_NAME
     write_text(path, _render(records, sources, sections, tables))
     return path
+
+
+def is_drawn(folder: Path) -> bool:
+    """Tell whether a climb's page is there and younger than its records."""
+    page, records = folder / REPORT_NAME, [folder / name for name in FILES]
+    if not all(path.exists() for path in (page, *records)):
+        return False
+    return page.stat().st_mtime_ns > max(path.stat().st_mtime_ns for path in records)
 
 
 def _sources(records: Records, dataset: Dataset | None) -> Sources:

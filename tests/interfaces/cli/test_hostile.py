@@ -406,6 +406,6 @@ print(json.dumps(results))
             assert "\n  expected: " in err, name
             assert "\n  fix: " in err, name
     assert "no permission to write" in results["train --out read-only/runs"][2]
-    assert "no permission to write" in results["train --out closed/runs"][2]
+    assert "cannot be read: Permission denied" in results["train --out closed/runs"][2]
     assert image in results["predict closed image"][1]
     assert json.loads(results["doctor"][1])["runs_writable"] is False
