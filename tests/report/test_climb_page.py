@@ -247,7 +247,7 @@ def climbed_within_a_budget(climbed: Path, tmp_path_factory: pytest.TempPathFact
         figures.update(mean=figures["values"][0], values=figures["values"][:1])
     for accuracy in (tasks["val_accuracy"], tasks["test_accuracy"]):
         accuracy["std"] = None
-    tasks["gain_details"].update(seed_deviation=None, further_seeds=None, p_value=1.0)
+    tasks["gain_details"].update(seeds=[0], seed_deviation=None, further_seeds=None, p_value=1.0)
     tasks.update(seeds=[0], gain=gain, interval=None, verdict="unclear")
     final = {"rung": "plain", "model": "elsewhere/model.safetensors", "train_images": 1438}
     climb.update(

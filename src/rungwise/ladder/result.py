@@ -38,6 +38,7 @@ class RungResult:
             none.
         runs: For each seed, the runs of its nets.
         gain: The gain over the base, on the images that choices are made on.
+        paired: The seeds that it is counted over: those that the base was measured with, too.
         verdict: What the gain says, corrected for the number of rungs.
     """
 
@@ -47,6 +48,7 @@ class RungResult:
     test: tuple[Measured, ...]
     runs: tuple[tuple[Run, ...], ...]
     gain: Gain | None = None
+    paired: tuple[int, ...] = ()
     verdict: Verdict | None = None
 
     @property
@@ -88,7 +90,9 @@ class RungResult:
             "gain": self.gain.mean if self.gain else None,
             "interval": list(self.gain.interval) if self.gain and self.gain.interval else None,
             "verdict": self.verdict,
-            "gain_details": self.gain.to_dict() if self.gain else None,
+            "gain_details": (
+                {"seeds": list(self.paired), **self.gain.to_dict()} if self.gain else None
+            ),
             "seconds": self.seconds,
             "flops": self.flops,
         }

@@ -23,29 +23,36 @@ def judge(results: Sequence[RungResult], *, adaptive: bool) -> tuple[RungResult,
     """Return the results with their gains and verdicts.
 
     Args:
-        results: The ladder's rungs in order; a base was measured with all seeds of its rungs.
+        results: The ladder's rungs in order; gains are counted over the seeds that a rung has in
+            common with its base.
         adaptive: Whether looks at the verdicts decided with how many seeds a rung was measured.
     """
     by_name = {result.rung.name: result for result in results}
-    measured = [result for result in results if result.rung.base and result.chosen_on]
-    gains = {
-        result.rung.name: _gain(
-            result, by_name[str(result.rung.base)], comparisons=len(measured), adaptive=adaptive
-        )
-        for result in measured
-    }
-    given = dict(zip(gains, verdicts(list(gains.values())), strict=True))
-    return tuple(
-        replace(result, gain=gains.get(result.rung.name), verdict=given.get(result.rung.name))
-        for result in results
-    )
+    comparisons = sum(bool(result.rung.base and result.chosen_on) for result in results)
+    compared = []
+    for result in results:
+        if result.rung.base and result.chosen_on:
+            base = by_name[result.rung.base]
+            paired = tuple(seed for seed in result.seeds if seed in base.seeds)
+            gain = _gain(result, base, paired, comparisons, adaptive=adaptive)
+            result = replace(result, gain=gain, paired=paired)
+        compared.append(result)
+    names = [result.rung.name for result in compared if result.gain]
+    given = dict(zip(names, verdicts([r.gain for r in compared if r.gain]), strict=True))
+    return tuple(replace(result, verdict=given.get(result.rung.name)) for result in compared)
 
 
-def _gain(result: RungResult, base: RungResult, *, comparisons: int, adaptive: bool) -> Gain:
-    common = [seed for seed in result.seeds if seed in base.seeds]
-    own = [result.answers[result.seeds.index(seed)] for seed in common]
-    other = [base.answers[base.seeds.index(seed)] for seed in common]
-    looks = look_at(len(common)) if adaptive else 0
+def _gain(
+    result: RungResult,
+    base: RungResult,
+    paired: Sequence[int],
+    comparisons: int,
+    *,
+    adaptive: bool,
+) -> Gain:
+    own = [result.answers[result.seeds.index(seed)] for seed in paired]
+    other = [base.answers[base.seeds.index(seed)] for seed in paired]
+    looks = look_at(len(paired)) if adaptive else 0
     if result.rung.left_out:
         return compare(other, own, comparisons, looks)
     return compare(own, other, comparisons, looks)

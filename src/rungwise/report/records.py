@@ -127,15 +127,14 @@ class Records:
         part = "val_accuracy" if self.chosen_on == "validation" else "test_accuracy"
         return dict(rung[part])
 
-    def base_mean(self, rung: dict[str, Any], part: Part) -> float:
-        """Return the mean accuracy of a rung's base over the rung's own seeds.
-
-        Those alone are paired: less this mean, the rung's own mean is its gain.
-        """
-        base = self.rung(rung["base"])
-        values = base["val_accuracy" if part == "validation" else "test_accuracy"]["values"]
-        by_seed = dict(zip(base["seeds"], values, strict=True))
-        return math.fsum(by_seed[seed] for seed in rung["seeds"]) / len(rung["seeds"])
+    def test_lead(self, rung: dict[str, Any]) -> float:
+        """Return by how much a rung is better than its base on test images, over paired seeds."""
+        own, base = (
+            dict(zip(one["seeds"], one["test_accuracy"]["values"], strict=True))
+            for one in (rung, self.rung(rung["base"]))
+        )
+        seeds = rung["gain_details"]["seeds"]
+        return math.fsum(own[seed] - base[seed] for seed in seeds) / len(seeds)
 
     def rung(self, name: str) -> dict[str, Any]:
         """Return the rung of that name."""
@@ -235,11 +234,18 @@ def _whole(climb: Any, circumstances: Any, lines: Sequence[Any]) -> bool:
 
 
 def _rung_is_whole(rung: dict[str, Any], rungs: dict[str, dict[str, Any]]) -> bool:
-    """Tell whether a rung has a value for each of its seeds, and a base to pair each with."""
-    figures = ("val_accuracy", "test_accuracy", "gain_details")
+    """Tell whether a rung has a value for each of its seeds."""
+    figures = ("val_accuracy", "test_accuracy")
     return (
         rung.keys() >= NEEDED_OF_RUNG
         and bool(rung["seeds"])
         and all(len(rung[name]["values"]) == len(rung["seeds"]) for name in figures if rung[name])
-        and (rung["base"] is None or set(rung["seeds"]) <= set(rungs[rung["base"]]["seeds"]))
+        and (rung["gain_details"] is None or _gain_is_whole(rung, rungs[rung["base"]]))
     )
+
+
+def _gain_is_whole(rung: dict[str, Any], base: dict[str, Any]) -> bool:
+    """Tell whether the gain has a value for each seed that rung and base have in common."""
+    details = rung["gain_details"]
+    common = [seed for seed in rung["seeds"] if seed in base["seeds"]]
+    return details["seeds"] == common and len(details["values"]) == len(common) > 0

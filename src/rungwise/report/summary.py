@@ -133,7 +133,7 @@ def _contradiction(rung: dict[str, Any], records: Records) -> str:
     """Say so where the test set does not agree with a verdict from validation images."""
     if records.chosen_on == "test" or rung["test_accuracy"] is None:
         return ""
-    lead = rung["test_accuracy"]["mean"] - records.base_mean(rung, "test")
+    lead = records.test_lead(rung)
     gain = -lead if rung["left_out"] else lead
     if gain > 0:
         return ""

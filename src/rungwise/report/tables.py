@@ -102,7 +102,7 @@ def seed_table(records: Records) -> Table:
             seed,
             _value(rung["val_accuracy"], place),
             _value(rung["test_accuracy"], place),
-            _value(rung["gain_details"], place),
+            _gains(rung).get(seed),
             (line["validation"] or {}).get("fingerprint"),
             " ".join("/".join(Path(run).parts[-3:]) for run in line["runs"]),
         )
@@ -112,6 +112,11 @@ def seed_table(records: Records) -> Table:
         )
     ]
     return Table("seeds", header, tuple(rows))
+
+
+def _gains(rung: dict[str, Any]) -> dict[int, float]:
+    details = rung["gain_details"]
+    return dict(zip(details["seeds"], details["values"], strict=True)) if details else {}
 
 
 def _value(figures: dict[str, Any] | None, place: int) -> Any:

@@ -53,7 +53,8 @@ def _step(rung: dict[str, Any], records: Records, names: Sequence[str]) -> Step:
     end, control = records.accuracy(rung)["mean"], rung["control"]
     if rung["base"] is None:
         return Step(rung["name"], end, control=control)
-    start = records.base_mean(rung, records.chosen_on)
+    # Where the base was measured with other seeds as well, its own mean is another than this.
+    start = end + rung["gain"] if rung["left_out"] else end - rung["gain"]
     return Step(
         name=rung["name"],
         end=end,
