@@ -69,7 +69,7 @@ def test_a_row_tells_figures_over_the_seeds_and_what_was_gained(result: ClimbRes
         "validation": "91.00% ± 1.41",
         "test": "81.00% ± 1.41",
         "over": "plain",
-        "gain": "+1.25 (-1.00 to +3.00)",
+        "gain": "+1.25 (−1.00 to +3.00)",
         "verdict": "unclear: 4 more seeds",
         "seeds": "2",
         "seconds": "2.0",

@@ -18,10 +18,10 @@ def percent(share: float) -> str:
 def points(share: float) -> str:
     """Write a difference of two shares in percentage points, with its sign.
 
-    >>> points(-0.0123), points(0)
-    ('−1.23', '+0.00')
+    >>> points(-0.0123), points(0), points(0.00125), points(0.00125 + 1e-15)
+    ('−1.23', '+0.00', '+0.12', '+0.12')
     """
-    return f"{100 * share:+.2f}".replace("-", "−")
+    return f"{round(100 * share, 9):+.2f}".replace("-", "−")
 
 
 def operations(count: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from rungwise.ladder.comparison import Gain
-from rungwise.ladder.numbers import counted, duration, percent, spread
+from rungwise.ladder.numbers import counted, duration, percent, points, spread
 from rungwise.ladder.result import ClimbResult, Measured, RungResult, accuracies
 from rungwise.ladder.rung import Ladder
 
@@ -70,9 +70,9 @@ def _accuracy(measured: Sequence[Measured]) -> str:
 
 def _gain(gain: Gain) -> str:
     if gain.interval is None:
-        return f"{100 * gain.mean:+.2f}"
+        return points(gain.mean)
     low, high = gain.interval
-    return f"{100 * gain.mean:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+    return f"{points(gain.mean)} ({points(low)} to {points(high)})"
 
 
 def _verdict(result: RungResult) -> str:
