@@ -64,6 +64,10 @@ def finish(work: Climb) -> tuple[list[ClimbEvent], ClimbResult]:
     return [event for event in told if isinstance(event, ClimbEvent)], result
 
 
+def for_want_of_time(result: ClimbResult) -> list[str]:
+    return [told for told in result.left_out if "further seeds" not in told]
+
+
 def lines(result: ClimbResult) -> list[dict[str, Any]]:
     text = (result.folder / "results.jsonl").read_text()
     return [json.loads(line) for line in text.splitlines()]
@@ -456,7 +460,7 @@ def test_a_climb_that_keeps_its_budget_measures_chooses_and_fits(
 
     assert clock.now == 6 * 10 + 12.5  # the report has its 10 s
     assert [rung.seeds for rung in result.rungs] == [(0, 1, 2)] * 2
-    assert (result.left_out, result.budget) == ((), 82.5)
+    assert (for_want_of_time(result), result.budget) == ([], 82.5)
     assert result.final is not None
     assert result.final.train_images == 200
     plain, shifted = result.rungs
@@ -577,4 +581,4 @@ def test_a_rung_over_one_that_did_not_fit_is_compared_with_that_ones_base(
         ("wide", "plain"),
     ]
     assert result.rungs[1].verdict is not None
-    assert result.left_out == ("shifted was not measured: one seed takes about 16m40s",)
+    assert for_want_of_time(result) == ["shifted was not measured: one seed takes about 16m40s"]

@@ -128,7 +128,7 @@ class Allotment:
         )
 
     def left_out(self) -> tuple[str, ...]:
-        """Say what was not measured for want of time."""
+        """Say what was not measured, for want of time or of hope."""
         counts = {result.rung.name: len(result.seeds) for result in self._measured()}
         first = self._seeds[0]
         told = [
@@ -145,6 +145,14 @@ class Allotment:
             f"{rung.name} with seed {seed} was stopped in its training; a later climb goes on"
             for rung, seed in self._stopped
         ]
+        hopeless = [
+            result.rung.name
+            for result in judge(self._measured(), adaptive=True)
+            if result.verdict == "unclear" and result.gain and result.gain.further_seeds is None
+            if len(result.gain.values) > 1
+        ]
+        if hopeless:
+            told.append(f"no number of further seeds would tell: {', '.join(hopeless)}")
         return tuple(told)
 
     def cost(self, pairs: Sequence[Pair]) -> float:

@@ -179,7 +179,7 @@ def _final(records: Records) -> dict[str, str] | None:
 
 
 def _final_path(records: Records, final: dict[str, Any]) -> Path:
-    return records.folder.resolve() / Path(final["model"]).name
+    return records.folder / Path(final["model"]).name
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def _environment(records: Records) -> list[tuple[str, str]]:
 
 def _commands(records: Records) -> list[tuple[str, str]]:
     own = records.circumstances["command"]
-    again = shlex.join(["rungwise", "report", str(records.folder.resolve())])
+    again = shlex.join(["rungwise", "report", str(records.folder)])
     told = [("Draw this page again from the records", again)]
     if own:
         told.insert(0, ("Climb again; what is trained is found", own))
