@@ -302,6 +302,7 @@ def test_under_an_articles_protocol_choices_are_made_on_the_test_images(
 
     _, result = finish(replace(climb_of(digits, tmp_path, ladder), protocol="article"))
 
+    assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 1
     first = result.to_dict()["rungs"][0]
     assert result.folder.name.startswith("small-digits-article-")
     assert first["val_accuracy"] == first["test_accuracy"]

@@ -121,6 +121,7 @@ class Climb:
     pace: Pace = field(default_factory=Pace, repr=False)
     outlook: Outlook = field(default_factory=Outlook, init=False, repr=False)
     _seen: dict[str, dict[int, Seen]] = field(default_factory=dict, repr=False)
+    _noted: str | None = field(default=None, repr=False)
 
     @property
     def folder(self) -> Path:
@@ -174,6 +175,7 @@ class Climb:
         """
         self._require_images()
         self._seen.clear()
+        self._noted = None
         self.outlook = Outlook()
         left_out = yield from self._measure_rungs()
         ladder = self.ladder.only(list(self._seen))
@@ -367,7 +369,6 @@ class Climb:
         images = self.dataset.test
         if images is None or not self.opens_test:
             return self._results(ladder, {}), final, 0
-        earlier = self._note_opening(ladder, final, images)
         test: dict[str, list[Measured]] = {}
         for rung in ladder.rungs:
             for seed, seen in self._seen[rung.name].items():
@@ -376,32 +377,33 @@ class Climb:
                 test.setdefault(rung.name, []).extend([measured] if measured else [])
         if final:
             final = replace(final, test=self._measure(final.recipe, final.runs, images, "test"))
+        earlier = earlier_openings(self.root, self.dataset, self._noted or self._name())
         return self._results(ladder, test), final, earlier
 
-    def _note_opening(self, ladder: Ladder, final: Final | None, images: LabelledImages) -> int:
-        """Write the opening down if anything new will be seen; return how many were before."""
-        used = [
-            (rung.recipe, seen.runs)
-            for rung in ladder.rungs
-            for seen in self._seen[rung.name].values()
-        ]
-        used += [(final.recipe, final.runs)] if final else []
+    def _note_opening(self) -> None:
+        """Write down that test images are looked at, before the first look."""
+        if self._noted is None:
+            self._noted = self._name()
+            record_opening(self.root, self.dataset, self._noted)
+
+    def _name(self) -> str:
+        """Return what the ledger calls this climb: the same for the same ladder and seeds."""
         seeds = sorted({seed for seen in self._seen.values() for seed in seen})
-        what = f"climb {self.folder.name} with the seeds {' '.join(map(str, seeds))}"
-        paths = (prediction_path(recipe, runs, images, self.root) for recipe, runs in used)
-        if all(path.exists() for path in paths):
-            return earlier_openings(self.root, self.dataset, what)
-        return record_opening(self.root, self.dataset, what)
+        if self.budget is None:
+            seeds = list(self.seeds)
+        return f"climb {self.folder.name} with the seeds {' '.join(map(str, seeds))}"
 
     def _measure(
         self, recipe: Recipe, runs: Sequence[Run], images: LabelledImages | None, part: Part
     ) -> Measured | None:
         if images is None:
             return None
+        path = prediction_path(recipe, runs, images, self.root)
+        if images is self.dataset.test and not path.exists():  # Under either name.
+            self._note_opening()
         probabilities = probabilities_of(recipe, runs, images, part, self.root, self.device)
         right = (probabilities.argmax(1) == images.labels).numpy()
         answers = Answers(images.identities, right)
-        path = prediction_path(recipe, runs, images, self.root)
         return Measured(evaluate(probabilities, images), answers, path, images.fingerprint)
 
     def _results(self, ladder: Ladder, test: dict[str, list[Measured]]) -> list[RungResult]:
