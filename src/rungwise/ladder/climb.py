@@ -120,8 +120,8 @@ class Climb:
     unread: tuple[str, ...] = ()
     pace: Pace = field(default_factory=Pace, repr=False)
     outlook: Outlook = field(default_factory=Outlook, init=False, repr=False)
-    _seen: dict[str, dict[int, Seen]] = field(default_factory=dict, repr=False)
-    _noted: str | None = field(default=None, repr=False)
+    _seen: dict[str, dict[int, Seen]] = field(default_factory=dict, init=False, repr=False)
+    _noted: str | None = field(default=None, init=False, repr=False)
 
     @property
     def folder(self) -> Path:

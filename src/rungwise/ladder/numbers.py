@@ -54,6 +54,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def times(count: int) -> str:
+    """Write how often.
+
+    >>> times(1), times(3)
+    ('once', '3 times')
+    """
+    return "once" if count == 1 else f"{count} times"
+
+
 def spread(accuracy: dict[str, Any] | None) -> str:
     """Write mean and standard deviation over the seeds, or a dash."""
     if accuracy is None:

@@ -33,8 +33,7 @@ class Outlook:
 
     def goes_on(self, job: Job, progress: Progress) -> float:
         """Take note of where a training is; return about which share of it is done, 0..1."""
-        steps = (progress.epoch - 1) * progress.steps + progress.step
-        share = min(1.0, steps / (progress.steps * job.likely_epochs))
+        share = min(1.0, progress.steps_done / (progress.steps * job.likely_epochs))
         self._shares[_net(job)] = share
         return share
 

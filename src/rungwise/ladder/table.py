@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from rungwise.ladder.comparison import Gain
-from rungwise.ladder.numbers import counted, duration, percent, points, spread
+from rungwise.ladder.numbers import counted, duration, percent, points, spread, times
 from rungwise.ladder.result import ClimbResult, Measured, RungResult, accuracies
 from rungwise.ladder.rung import Ladder
 
@@ -115,9 +115,8 @@ def _openings(result: ClimbResult) -> list[str]:
     count = result.earlier_openings
     if not count:
         return []
-    times = "once" if count == 1 else f"{count} times"
     ledger = result.folder.parent.parent / "ledger.jsonl"
-    return [f"The test set had been opened {times} before ({ledger})."]
+    return [f"The test set had been opened {times(count)} before ({ledger})."]
 
 
 def _left_out(result: ClimbResult) -> list[str]:

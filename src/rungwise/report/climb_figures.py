@@ -215,8 +215,8 @@ def _waterfall_caption(records: Records) -> str:
     if not records.seeds_differ:
         return told
     return (
-        f"{told} Both ends are means over the rung's own seeds; where the rung it is compared with "
-        "has more of them, its accuracy differs a little, and the line between the two slants."
+        f"{told} The gain is counted over the seeds that both rungs were measured with; where the "
+        "one has more of them, its mean differs a little, and the line between the two slants."
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rungwise.ladder.numbers import counted, percent, points
+from rungwise.ladder.numbers import counted, percent, points, times
 from rungwise.ladder.table import ONE_SEED
 from rungwise.report.records import Records, subject
 
@@ -39,10 +39,10 @@ def warnings_of(records: Records) -> list[str]:
         )
     earlier = records.climb["test_opened_before"]
     if earlier:
-        times = "once" if earlier == 1 else f"{earlier} times"
         warnings.append(
-            f"The test set had been opened {times} before. Whoever changed anything after an "
-            "earlier look has chosen on the test set; the gains on validation images still stand."
+            f"The test set had been opened {times(earlier)} before. Whoever changed anything after "
+            "an earlier look has chosen on the test set; the gains on validation images still "
+            "stand."
         )
     return [*warnings, *_few_seeds(records), *_unopened(records)]
 

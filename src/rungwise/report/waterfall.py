@@ -22,7 +22,7 @@ class Step:
     Args:
         name: The rung.
         end: Its mean accuracy.
-        start: The base's, over the rung's own seeds; None for a rung that is compared with none.
+        start: Where the gain is counted from; None for a rung that is compared with none.
         base: Index of the base's step.
         interval: Where `end` would be at either end of the gain's 95% interval.
         control: Whether the rung is a control.
@@ -43,7 +43,7 @@ class Step:
 def steps(records: Records) -> list[Step]:
     """Return the bars, on the images that gains are measured on.
 
-    A bar is as long as the rung's gain: its base counts with the seeds that the rung has too.
+    A bar is as long as the rung's gain, which counts the seeds that rung and base have in common.
     """
     names = [rung["name"] for rung in records.rungs]
     return [_step(rung, records, names) for rung in records.rungs]
@@ -80,7 +80,7 @@ def waterfall(bars: Sequence[Step], xlabel: str, path: Path) -> Path:
     """Draw the bars from top to bottom, each between its base's accuracy and its own.
 
     A line leads from each base's own end to the bars that are counted from it. It slants where
-    the base was measured with more seeds than the rung.
+    the two were measured with different seeds.
 
     Args:
         bars: At least one.

@@ -51,6 +51,11 @@ class Progress(NamedTuple):
     steps: int
     record: EpochRecord | None
 
+    @property
+    def steps_done(self) -> int:
+        """Number of steps of the training up to here, those of earlier epochs included."""
+        return (self.epoch - 1) * self.steps + self.step
+
 
 def build_network(recipe: Recipe, train: LabelledImages, seed: Seed) -> ScaledNetwork:
     """Return the recipe's freshly initialised net behind its input scaling."""

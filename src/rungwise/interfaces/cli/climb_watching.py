@@ -201,7 +201,7 @@ def _doing(event: ClimbEvent) -> RenderableType:
     line = Table.grid(padding=(0, 1))
     bar = ProgressBar(
         total=event.epochs * progress.steps,
-        completed=(progress.epoch - 1) * progress.steps + progress.step,
+        completed=progress.steps_done,
         width=BAR_CELLS,
     )
     line.add_row(bar, _cut(f"seed {event.seed}, epoch {progress.epoch} of {event.epochs}"))

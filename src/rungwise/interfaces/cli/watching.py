@@ -50,7 +50,7 @@ class Watch:
         self._progress.update(
             self._task,
             description=f"{name}epoch {step.epoch} of {epochs}",
-            completed=(step.epoch - 1) * step.steps + step.step,
+            completed=step.steps_done,
             total=epochs * step.steps,
         )
 
