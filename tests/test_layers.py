@@ -11,6 +11,7 @@ LAYERS = (
     "randomness",
     "storage",
     "data",
+    "native",
     "augment",
     "models",
     "techniques",

@@ -23,7 +23,7 @@ from rungwise.techniques import (
     WeightAveraging,
 )
 from rungwise.training import loop
-from rungwise.training.loop import Progress, Training, seeded_globally, to_unit
+from rungwise.training.loop import Progress, Training, to_unit
 from rungwise.training.optimizer import SGD, Adam, AdamW
 from rungwise.training.recipe import Recipe
 from rungwise.training.schedule import Cosine, OneCycle, StepDecay
@@ -378,7 +378,7 @@ def test_dropout_differs_from_step_to_step_and_is_off_in_validation() -> None:
 
     class Noise(nn.Module):
         def forward(self, images: torch.Tensor) -> Output:
-            if self.training:
+            if self.training and isinstance(images, torch.Tensor):
                 seen.append(torch.rand(4).tolist())
             return Output(images.flatten(1)[:, :3] * self.weight)
 

@@ -44,10 +44,15 @@ class KerasBatchNorm(nn.BatchNorm2d):
         super().__init__(channels, eps=KERAS_EPSILON, momentum=KERAS_MOMENTUM)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        if self.training and self.num_batches_tracked is not None and not values.is_meta:
-            share = WARM_UP / (int(self.num_batches_tracked) + WARM_UP)
-            self.momentum = max(KERAS_MOMENTUM, share)
+        if self.training and not values.is_meta:
+            self.momentum = self.next_share()
         return super().forward(values)
+
+    def next_share(self) -> float:
+        """Return the share of the next batch in the running statistics."""
+        tracked = self.num_batches_tracked
+        seen = 0 if tracked is None else int(tracked)
+        return max(KERAS_MOMENTUM, WARM_UP / (seen + WARM_UP))
 
 
 def materialize(

@@ -44,6 +44,10 @@ Weights = dict[str, torch.Tensor]
 class Technique:
     """A frozen dataclass of settings whose hooks default to no change."""
 
+    def acts_on(self, hook: str) -> bool:
+        """Tell whether the technique has a hook of its own, so that others need not be called."""
+        return getattr(type(self), hook) is not getattr(Technique, hook)
+
     def check(self, model: Model, validated: bool) -> None:
         """Refuse a recipe in which the technique would have no effect.
 

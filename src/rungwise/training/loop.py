@@ -15,7 +15,6 @@ any two steps the training is whole, and `checkpoint.save` keeps all that is nee
 for bit.
 """
 
-import contextlib
 import copy
 import math
 import time
@@ -31,13 +30,17 @@ from rungwise.data.images import LabelledImages
 from rungwise.errors import RunError
 from rungwise.models.base import Output
 from rungwise.models.input import ScaledNetwork, input_statistics
+from rungwise.native import kernels
 from rungwise.techniques import Batch, EpochRecord, Weights
 from rungwise.training import precision
 from rungwise.training.memory import keep_freed_memory
+from rungwise.training.objective import Objective
+from rungwise.training.passes import make_pass
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
+from rungwise.training.weights import FlatWeights
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Raised whenever a change makes the same recipe and seed give other weights."""
 
 EVALUATION_BATCH = 1000
@@ -97,7 +100,12 @@ class Training:
         self.classes = train.classes
         net = build_network(recipe, train, seed).to(device)
         self.net: nn.Module = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = recipe.optimizer.make(self.net.parameters())
+        weights = FlatWeights(self.net)
+        self.optimizer = recipe.optimizer.make([weights.values])
+        self._kernels = kernels() if device.type == "cpu" else None
+        self._pass = make_pass(net, weights, recipe.precision)
+        self._changing_loss = [t for t in recipe.techniques if t.acts_on("change_loss")]
+        self._averaging = [t for t in recipe.techniques if t.acts_on("average")]
         self.average: Weights | None = None
         self.best: Weights | None = None
         self.best_epoch = 0
@@ -149,22 +157,16 @@ class Training:
         rng = self._rng("step", self.epoch, self.step)
         batch = self._changed_batch(indices, rng)
         self._set_learning_rate()
-        with seeded_globally(rng, self.device):
-            output = self._forward(self.net, batch.images)
-        class_loss = F.cross_entropy(output.logits.float(), batch.targets)
-        loss = self._objective(class_loss, output, batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        key = int(torch.randint(2**62, (), generator=rng, device=rng.device))
+        self._pass.gradients(Objective(batch, self._changing_loss), key, self.sums)
         self.optimizer.step()
-        correct = output.logits.argmax(1) == batch.targets.argmax(1)
-        self.sums += torch.stack([loss.detach().double() * len(indices), correct.sum().double()])
-        for technique in self.recipe.techniques:
+        for technique in self._averaging:
             self.average = technique.average(
                 self.average, self.net.state_dict(), self._steps_done()
             )
 
     def _changed_batch(self, indices: torch.Tensor, rng: torch.Generator) -> Batch:
-        images = to_unit(self.images[indices])
+        images = self._images_at(indices)
         for augmentation in self.recipe.augment:
             images = augmentation.change_images(images, rng)
         batch = Batch(images, F.one_hot(self.labels[indices], self.classes).float())
@@ -172,15 +174,15 @@ class Training:
             batch = technique.change_batch(batch, rng)
         return batch
 
+    def _images_at(self, indices: torch.Tensor) -> torch.Tensor:
+        if self._kernels is None:
+            return to_unit(self.images[indices])
+        return self._kernels.gather(self.images, indices)
+
     def _forward(self, net: nn.Module, images: torch.Tensor) -> Output:
         with precision.autocast(self.recipe.precision, self.device):
             output: Output = net(images)
         return output
-
-    def _objective(self, loss: torch.Tensor, output: Output, batch: Batch) -> torch.Tensor:
-        for technique in self.recipe.techniques:
-            loss = technique.change_loss(loss, output, batch)
-        return loss
 
     def _learning_rate(self) -> float:
         progress = (self._steps_done() - 1) / (self.recipe.epochs * self.steps_per_epoch)
@@ -244,10 +246,8 @@ class Training:
         targets = F.one_hot(labels, self.classes).float()
         batch = Batch(to_unit(pixels.to(self.device)), targets)
         output = self._forward(net, batch.images)
-        class_loss = F.cross_entropy(output.logits.float(), targets)
-        loss = self._objective(class_loss, output, batch)
-        correct = (output.logits.argmax(1) == labels).sum()
-        return torch.stack([loss.double() * len(labels), correct.double()])
+        objective = Objective(batch, self._changing_loss)
+        return objective.tally(objective(output), output.logits)
 
     def _is_best(self) -> bool:
         *before, last = [self._score(record) for record in self.history]
@@ -282,12 +282,3 @@ class Training:
 
     def _rng(self, purpose: str, *position: int) -> torch.Generator:
         return randomness.generator(str(self.seed), purpose, *position)
-
-
-@contextlib.contextmanager
-def seeded_globally(rng: torch.Generator, device: torch.device) -> Iterator[None]:
-    """Key torch's own generators (dropout draws from them) by `rng`, and restore them after."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=rng, device=rng.device)))
-        yield

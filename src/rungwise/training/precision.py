@@ -35,6 +35,11 @@ def resolve(precision: Precision, device: torch.device, batch_flops: float) -> P
     return "bfloat16" if worth and bfloat16_is_fast(device) else "float32"
 
 
+def dtype_of(precision: Precision) -> torch.dtype:
+    """Return the format of products and of what lies between layers; `precision` is resolved."""
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
 def autocast(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[None]:
     """Return the context under which a net runs in `precision`; weights stay float32."""
     if precision == "bfloat16":

@@ -1,0 +1,251 @@
+"""The kernels as functions of tensors.
+
+Tensors of four dimensions are (N, C, H, W) and lie channels-last in memory; all tensors of one call
+have one dtype, float32 or bfloat16, and are on the CPU. Nothing is checked here: the callers are
+`training.program`'s instructions, which make every tensor themselves.
+"""
+
+import ctypes
+import functools
+from collections.abc import Callable
+from ctypes import c_double, c_int, c_int64, c_uint64, c_void_p
+from typing import Any, NamedTuple
+
+import torch
+
+from rungwise.native import library
+
+SUFFIXES = {torch.float32: "f32", torch.bfloat16: "b16"}
+
+_ARGUMENTS: dict[str, list[Any]] = {
+    "scale": [c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p],
+    "cross_entropy": [*[c_void_p] * 3, c_int64, c_int64, c_void_p],
+    "drop": [c_void_p, c_int64, c_int, c_double, c_uint64],
+    "relu_drop_backward": [c_void_p, c_void_p, c_int64, c_double],
+    "pool": [*[c_void_p] * 4, c_int, c_double, c_uint64, c_double, c_uint64],
+    "pool_backward": [*[c_void_p] * 4, c_double, c_double],
+    "norm": [*[c_void_p] * 5, c_double, c_double, c_int],
+    "norm_backward": [*[c_void_p] * 6, c_int, c_int],
+}
+
+
+class Drop(NamedTuple):
+    """A dropout: the share that is set to 0, and the key of its random bits (64 bits)."""
+
+    rate: float
+    key: int
+
+
+KEEP_ALL = Drop(0.0, 0)
+
+
+class Normed(NamedTuple):
+    """What a batch normalisation keeps for its way back.
+
+    Args:
+        values: Its input.
+        weight: (C,) float32.
+        bias: (C,) float32.
+        mean: (C,) float32, of the batch.
+        inverse: (C,) float32, 1 / standard deviation of the batch.
+    """
+
+    values: torch.Tensor
+    weight: torch.Tensor
+    bias: torch.Tensor
+    mean: torch.Tensor
+    inverse: torch.Tensor
+
+
+class _Maps(ctypes.Structure):
+    _fields_ = [
+        (name, c_int64)
+        for name in ("images", "height", "width", "out_height", "out_width", "channels")
+    ]
+
+
+class _Norm(ctypes.Structure):
+    _fields_ = [
+        *[(name, c_int64) for name in ("rows", "channels")],
+        *[(name, c_void_p) for name in ("weight", "bias", "mean", "inverse")],
+    ]
+
+
+class Kernels:
+    """The compiled functions."""
+
+    def __init__(self, compiled: ctypes.CDLL) -> None:
+        self._functions: dict[tuple[str, torch.dtype], Callable[..., None]] = {}
+        for name, arguments in _ARGUMENTS.items():
+            for dtype, suffix in SUFFIXES.items():
+                function = getattr(compiled, f"{name}_{suffix}")
+                function.argtypes, function.restype = arguments, None
+                self._functions[name, dtype] = function
+        self._gather = compiled.gather_u8
+        self._gather.argtypes = [*[c_void_p] * 3, c_int64, c_int64]
+        self._gather.restype = None
+
+    def _of(self, name: str, values: torch.Tensor) -> Callable[..., None]:
+        return self._functions[name, values.dtype]
+
+    def gather(self, pixels: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """Return the chosen images in 0..1: (n, C, H, W) float32, channels-last.
+
+        Args:
+            pixels: (N, H, W, C) uint8, contiguous.
+            chosen: (n,) int64, contiguous, each in 0..N-1.
+        """
+        count, (height, width, channels) = len(chosen), pixels.shape[1:]
+        images = torch.empty(count, height, width, channels)
+        pointers = pixels.data_ptr(), chosen.data_ptr(), images.data_ptr()
+        self._gather(*pointers, count, height * width * channels)
+        return images.permute(0, 3, 1, 2)
+
+    def scale(
+        self, images: torch.Tensor, mean: torch.Tensor, std: torch.Tensor, dtype: torch.dtype
+    ) -> torch.Tensor:
+        """Return (images - mean) / std in `dtype`.
+
+        Args:
+            images: (N, C, H, W) float32, channels-last.
+            mean: C numbers, float32.
+            std: C numbers, float32.
+            dtype: float32 or bfloat16.
+        """
+        scaled = torch.empty_like(images, dtype=dtype, memory_format=torch.channels_last)
+        channels = images.shape[1]
+        pointers = images.data_ptr(), scaled.data_ptr()
+        settings = images.numel() // channels, channels, mean.data_ptr(), std.data_ptr()
+        self._of("scale", scaled)(*pointers, *settings)
+        return scaled
+
+    def cross_entropy(
+        self, logits: torch.Tensor, targets: torch.Tensor, sums: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the gradient, by the logits, of the mean cross-entropy of softmax.
+
+        Args:
+            logits: (N, K), contiguous.
+            targets: (N, K) float32, each row a distribution, contiguous.
+            sums: (2,) float64; the sum of the N losses and the number of right answers are added.
+        """
+        gradient = torch.empty_like(logits)
+        pointers = logits.data_ptr(), targets.data_ptr(), gradient.data_ptr()
+        self._of("cross_entropy", logits)(*pointers, *logits.shape, sums.data_ptr())
+        return gradient
+
+    def drop(self, values: torch.Tensor, drop: Drop, relu: bool) -> None:
+        """Set negative values (with `relu`) and a random share to 0, scale the others, in place."""
+        function = self._of("drop", values)
+        function(values.data_ptr(), values.numel(), relu, drop.rate, drop.key)
+
+    def relu_drop_backward(self, gradient: torch.Tensor, made: torch.Tensor, rate: float) -> None:
+        """Lead a gradient back, in place, through what made `made` with ReLU and dropout."""
+        function = self._of("relu_drop_backward", gradient)
+        function(gradient.data_ptr(), made.data_ptr(), made.numel(), rate)
+
+    def pool(
+        self, maps: torch.Tensor, ceil: bool, relu: bool, before: Drop, after: Drop
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take [ReLU,] [dropout,] the largest of each 2×2 pixels [, dropout], in one pass.
+
+        Args:
+            maps: (N, C, H, W).
+            ceil: Whether a window that sticks out counts, or is left out.
+            relu: Whether values below 0 count as 0.
+            before: Dropout before the pooling.
+            after: Dropout after it.
+
+        Returns:
+            The pooled maps, and where each value came from: uint8 of the same shape.
+        """
+        images, channels, height, width = maps.shape
+        shape = images, channels, (height + ceil) // 2, (width + ceil) // 2
+        out = torch.empty(shape, dtype=maps.dtype, memory_format=torch.channels_last)
+        origin = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
+        sizes = _Maps(images, height, width, shape[2], shape[3], channels)
+        pointers = (maps.data_ptr(), out.data_ptr(), origin.data_ptr(), ctypes.addressof(sizes))
+        self._of("pool", maps)(*pointers, relu, *before, *after)
+        return out, origin
+
+    def pool_backward(
+        self,
+        gradient: torch.Tensor,
+        origin: torch.Tensor,
+        size: tuple[int, int],
+        before: float,
+        after: float,
+    ) -> torch.Tensor:
+        """Lead a gradient back to maps of height and width `size`; rates as in `pool`."""
+        images, channels, height, width = gradient.shape
+        out = torch.empty(
+            (images, channels, *size), dtype=gradient.dtype, memory_format=torch.channels_last
+        )
+        sizes = _Maps(images, *size, height, width, channels)
+        pointers = (gradient.data_ptr(), origin.data_ptr(), out.data_ptr(), ctypes.addressof(sizes))
+        self._of("pool_backward", gradient)(*pointers, before, after)
+        return out
+
+    def norm(
+        self,
+        normed: Normed,
+        running: tuple[torch.Tensor, torch.Tensor],
+        momentum: float,
+        epsilon: float,
+        gelu: bool,
+    ) -> torch.Tensor:
+        """Normalise each channel [and apply GELU]; fill the batch's mean and deviation.
+
+        Args:
+            normed: With `mean` and `inverse` to be filled.
+            running: Mean and variance over batches, updated here.
+            momentum: Share of this batch in them.
+            epsilon: Added to the variance.
+            gelu: Whether GELU follows.
+        """
+        out = torch.empty_like(normed.values)
+        sizes = _norm(normed)
+        pointers = (normed.values.data_ptr(), out.data_ptr(), ctypes.addressof(sizes))
+        mean, variance = running
+        function = self._of("norm", out)
+        function(*pointers, mean.data_ptr(), variance.data_ptr(), momentum, epsilon, gelu)
+        return out
+
+    def norm_backward(
+        self,
+        gradient: torch.Tensor,
+        normed: Normed,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        gelu: bool,
+        relu: bool,
+    ) -> torch.Tensor:
+        """Return the gradient of the input; write those of weight and bias.
+
+        Args:
+            gradient: Of the result.
+            normed: As `norm` left it.
+            weight: (C,) float32, to be filled.
+            bias: (C,) float32, to be filled.
+            gelu: Whether GELU followed.
+            relu: Whether the input came out of a ReLU, to lead the gradient through that too.
+        """
+        out = torch.empty_like(normed.values)
+        sizes = _norm(normed)
+        pointers = [t.data_ptr() for t in (gradient, normed.values, out)]
+        function = self._of("norm_backward", gradient)
+        function(*pointers, ctypes.addressof(sizes), weight.data_ptr(), bias.data_ptr(), gelu, relu)
+        return out
+
+
+def _norm(normed: Normed) -> _Norm:
+    images, channels, height, width = normed.values.shape
+    pointers = [tensor.data_ptr() for tensor in normed[1:]]
+    return _Norm(images * height * width, channels, *pointers)
+
+
+@functools.cache
+def kernels() -> Kernels | None:
+    """Return the kernels, compiled at the first call on a machine; None where that cannot be."""
+    compiled = library.load()
+    return None if compiled is None else Kernels(compiled)

@@ -1,0 +1,395 @@
+"""What a program is made of: instructions, each a few layers with their way back.
+
+An instruction takes the values at its inputs and makes one value; on the way back it takes the
+gradient of that value and gives those of its inputs and parameters. What it needs for the way back
+it leaves on its page of the tape. It may change a gradient that it was given, never a value.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from rungwise.models.initialization import KerasBatchNorm
+from rungwise.models.input import ScaledNetwork
+from rungwise.native import Kernels
+from rungwise.native.kernels import KEEP_ALL, Drop, Normed
+
+_ODD = 0x9E3779B97F4A7C15
+_WORD = 2**64 - 1
+
+Below = list[torch.Tensor | None]
+"""The gradients of an instruction's inputs, in their order."""
+
+
+class Page:
+    """An instruction's page of the tape: its random key, and what it keeps for the way back."""
+
+    __slots__ = ("kept", "key")
+
+    def __init__(self, key: int) -> None:
+        self.key = key
+        self.kept: tuple[Any, ...] = ()
+
+    def take(self) -> tuple[Any, ...]:
+        """Return what was kept and let go of it."""
+        kept, self.kept = self.kept, ()
+        return kept
+
+    def drop(self, rate: float, which: int) -> Drop:
+        """Return the dropout number `which` of the instruction."""
+        return Drop(rate, (self.key + which * _ODD) & _WORD) if rate else KEEP_ALL
+
+
+def page(key: int, position: int) -> Page:
+    """Return an empty page for the instruction at `position` of a pass with this key."""
+    return Page((key ^ (2 * position + 1) * _ODD) & _WORD)
+
+
+@dataclass(kw_only=True, eq=False)
+class Instruction:
+    """One step of a program.
+
+    Args:
+        dtype: Of products and values.
+        kernels: The compiled operations.
+        weights: The parameters in the program's format.
+        gradients: Where their gradients go, float32.
+        inputs: Numbers of the values that it takes.
+        output: Number of the value that it makes.
+        last_uses: Numbers of the values that nobody takes after it.
+        leads_back: Whether its inputs' gradients are asked for.
+    """
+
+    dtype: torch.dtype
+    kernels: Kernels
+    weights: list[torch.Tensor] = field(default_factory=list)
+    gradients: list[torch.Tensor] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    output: int = 0
+    last_uses: list[int] = field(default_factory=list)
+    leads_back: bool = True
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        """Return the value; keep on `page` what the way back needs."""
+        raise NotImplementedError
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        """Write the parameters' gradients and return the inputs', given the value's."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Set the parameters' gradients to 0: the loss does not depend on the value."""
+        for gradient in self.gradients:
+            gradient.zero_()
+
+    @property
+    def bias(self) -> torch.Tensor | None:
+        """The second parameter, where there is one."""
+        return self.weights[1] if len(self.weights) > 1 else None
+
+
+@dataclass(kw_only=True, eq=False)
+class Scaling(Instruction):
+    """The net's input scaling: (images - mean) / std, in the program's format."""
+
+    net: ScaledNetwork
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        (images,) = values
+        images = images.contiguous(memory_format=torch.channels_last)
+        return self.kernels.scale(images, self.net.mean, self.net.std, self.dtype)
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        return [None]
+
+
+@dataclass(kw_only=True, eq=False)
+class Tail:
+    """What follows a product directly: [ReLU] [dropout] [2×2 max pooling [dropout]].
+
+    Without pooling there is at most one dropout, and only after a ReLU.
+    """
+
+    relu: bool = False
+    before: float = 0.0
+    """Rate of the dropout before the pooling, or of the only one."""
+    pool: bool = False
+    ceil: bool = False
+    """Whether a window of the pooling that sticks out counts."""
+    after: float = 0.0
+    """Rate of the dropout after the pooling."""
+    followed_by_norm: bool = False
+    """Whether the instruction behind leads the gradient through this one's ReLU as well."""
+
+    @property
+    def is_relu_alone(self) -> bool:
+        return self.relu and not self.pool and not self.before
+
+    def forward(self, kernels: Kernels, page: Page, made: torch.Tensor) -> torch.Tensor:
+        """Pass on what the product made, in place where there is no pooling; keep the way back."""
+        before, after = page.drop(self.before, 1), page.drop(self.after, 2)
+        if self.pool:
+            pooled, origin = kernels.pool(made, self.ceil, self.relu, before, after)
+            page.kept += (origin, made.shape[2:])
+            return pooled
+        if self.before or (self.relu and not self.is_relu_alone):
+            kernels.drop(made, before, self.relu)
+        if self.relu:
+            page.kept += (made,)
+        return made
+
+    def backward(
+        self, kernels: Kernels, kept: tuple[Any, ...], gradient: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the gradient of what the product made."""
+        if self.pool:
+            origin, size = kept
+            gradient = gradient.contiguous(memory_format=torch.channels_last)
+            return kernels.pool_backward(gradient, origin, size, self.before, self.after)
+        if self.relu and not self.followed_by_norm:
+            (made,) = kept
+            kernels.relu_drop_backward(gradient, made, self.before)
+        return gradient
+
+
+@dataclass(kw_only=True, eq=False)
+class Convolution(Instruction):
+    """A convolution and its tail."""
+
+    layer: nn.Conv2d
+    tail: Tail
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        (maps,) = values
+        page.kept = (maps,)
+        settings = (self._padding(), self.layer.stride, self.layer.dilation, self.layer.groups)
+        last = "relu" if self.tail.is_relu_alone else "none"
+        made = torch.ops.mkldnn._convolution_pointwise.default(
+            maps, self.weights[0], self.bias, *settings, last, [], ""
+        )
+        return self.tail.forward(self.kernels, page, made)
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        maps, *kept = page.take()
+        gradient = self.tail.backward(self.kernels, tuple(kept), gradient)
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        layer = self.layer
+        below, weight, bias = torch.ops.aten.convolution_backward.default(
+            gradient,
+            maps,
+            self.weights[0],
+            None if self.bias is None else list(self.bias.shape),
+            list(layer.stride),
+            self._padding(),
+            list(layer.dilation),
+            False,
+            [0, 0],
+            layer.groups,
+            [self.leads_back, True, self.bias is not None],
+        )
+        for target, found in zip(self.gradients, (weight, bias), strict=False):
+            target.copy_(found)
+        return [below]
+
+    def _padding(self) -> list[int]:
+        return [int(side) for side in self.layer.padding]
+
+
+@dataclass(kw_only=True, eq=False)
+class Patches(Instruction):
+    """A `SameConv2d` and its tail: as its patches do not overlap, it is a product of matrices."""
+
+    size: int
+    tail: Tail
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        (maps,) = values
+        images, _, height, width = maps.shape
+        below, right = -height % self.size, -width % self.size
+        if below or right:
+            maps = F.pad(maps, (0, right, 0, below))
+        patches = self._patches(maps)
+        page.kept = (patches, maps.shape, (height, width))
+        made = F.linear(patches, self._matrix(self.weights[0]), self.bias)
+        made = made.view(images, maps.shape[2] // self.size, maps.shape[3] // self.size, -1)
+        if self.tail.is_relu_alone:
+            made.relu_()
+        return self.tail.forward(self.kernels, page, made.permute(0, 3, 1, 2))
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        patches, shape, (height, width), *kept = page.take()
+        gradient = self.tail.backward(self.kernels, tuple(kept), gradient)
+        rows = gradient.permute(0, 2, 3, 1).reshape(len(patches), -1)
+        self._matrix(self.gradients[0]).copy_(torch.mm(rows.t(), patches))
+        if self.bias is not None:
+            torch.sum(rows, 0, dtype=torch.float32, out=self.gradients[1])
+        if not self.leads_back:
+            return [None]
+        below = torch.mm(rows, self._matrix(self.weights[0]))
+        maps = self._maps(below, shape)[:, :, :height, :width]
+        return [maps.contiguous(memory_format=torch.channels_last)]
+
+    def _matrix(self, weight: torch.Tensor) -> torch.Tensor:
+        """View a weight (O, C, size, size), channels-last, as (O, size · size · C)."""
+        return weight.permute(0, 2, 3, 1).view(len(weight), -1)
+
+    def _patches(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return the patches of maps (N, C, H, W) as rows, each size · size · C long."""
+        images, channels, height, width = maps.shape
+        size, down, across = self.size, height // self.size, width // self.size
+        squares = maps.permute(0, 2, 3, 1).reshape(images, down, size, across, size, channels)
+        return squares.transpose(2, 3).reshape(images * down * across, size * size * channels)
+
+    def _maps(self, patches: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+        """Undo `_patches`: return maps of `shape`."""
+        images, channels, height, width = shape
+        size, down, across = self.size, height // self.size, width // self.size
+        squares = patches.view(images, down, across, size, size, channels).transpose(2, 3)
+        return squares.reshape(images, height, width, channels).permute(0, 3, 1, 2)
+
+
+@dataclass(kw_only=True, eq=False)
+class Dense(Instruction):
+    """A fully connected layer and its tail."""
+
+    tail: Tail
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        (taken,) = values
+        page.kept = (taken,)
+        made = F.linear(taken, self.weights[0], self.bias)
+        if self.tail.is_relu_alone:
+            made.relu_()
+        return self.tail.forward(self.kernels, page, made)
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        taken, *kept = page.take()
+        gradient = self.tail.backward(self.kernels, tuple(kept), gradient)
+        if self.dtype == torch.float32:
+            torch.mm(gradient.t(), taken, out=self.gradients[0])
+        else:
+            self.gradients[0].copy_(torch.mm(gradient.t(), taken))
+        if self.bias is not None:
+            torch.sum(gradient, 0, dtype=torch.float32, out=self.gradients[1])
+        return [torch.mm(gradient, self.weights[0]) if self.leads_back else None]
+
+
+@dataclass(kw_only=True, eq=False)
+class Normalization(Instruction):
+    """Batch normalisation [GELU]; `relu` says that its input came out of a ReLU."""
+
+    layer: nn.BatchNorm2d
+    gelu: bool = False
+    relu: bool = False
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        layer = self.layer
+        weight, bias = layer.weight.detach(), layer.bias.detach()
+        mean, inverse = torch.empty_like(weight), torch.empty_like(weight)
+        normed = Normed(values[0], weight, bias, mean, inverse)
+        page.kept = normed
+        share = layer.next_share() if isinstance(layer, KerasBatchNorm) else layer.momentum
+        if layer.num_batches_tracked is not None:
+            layer.num_batches_tracked.add_(1)
+        running = layer.running_mean, layer.running_var
+        return self.kernels.norm(normed, running, share, layer.eps, self.gelu)  # type: ignore[arg-type]
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        normed = Normed(*page.take())
+        weight, bias = self.gradients
+        return [self.kernels.norm_backward(gradient, normed, weight, bias, self.gelu, self.relu)]
+
+
+@dataclass(kw_only=True, eq=False)
+class Pooling(Instruction):
+    """2×2 max pooling that follows no product."""
+
+    tail: Tail
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        return self.tail.forward(self.kernels, page, values[0])
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        return [self.tail.backward(self.kernels, page.take(), gradient)]
+
+
+@dataclass(kw_only=True, eq=False)
+class Dropping(Instruction):
+    """Dropout that follows neither ReLU nor pooling."""
+
+    rate: float
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        made = values[0].clone()
+        self.kernels.drop(made, page.drop(self.rate, 1), relu=False)
+        return made
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        self.kernels.drop(gradient, page.drop(self.rate, 1), relu=False)
+        return [gradient]
+
+
+@dataclass(kw_only=True, eq=False)
+class Flattening(Instruction):
+    """(N, C, H, W) to (N, C·H·W)."""
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        page.kept = values[0].shape
+        return values[0].flatten(1)
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        below = gradient.view(page.take())
+        if below.dim() == 4:
+            below = below.contiguous(memory_format=torch.channels_last)
+        return [below]
+
+
+@dataclass(kw_only=True, eq=False)
+class Averaging(Instruction):
+    """The mean of each channel's map: (N, C, H, W) to (N, C)."""
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        page.kept = values[0].shape[2:]
+        return values[0].mean((2, 3))
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        height, width = page.take()
+        share = (gradient / (height * width))[:, :, None, None].expand(-1, -1, height, width)
+        return [share.contiguous(memory_format=torch.channels_last)]
+
+
+@dataclass(kw_only=True, eq=False)
+class Adding(Instruction):
+    """The sum of two values."""
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        return values[0] + values[1]
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        return [gradient, gradient.clone()]
+
+
+@dataclass(kw_only=True, eq=False)
+class Recorded(Instruction):
+    """Any other layer, without randomness of its own: PyTorch records and leads back."""
+
+    layer: nn.Module
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        taken = [value.detach().requires_grad_() for value in values]
+        with torch.enable_grad(), torch.autocast("cpu", self.dtype, self.dtype != torch.float32):
+            made: torch.Tensor = self.layer(*taken)
+        page.kept = (made, *taken)
+        return made.detach()
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        made, *taken = page.take()
+        parameters = list(self.layer.parameters())
+        found = torch.autograd.grad(made, [*taken, *parameters], gradient.to(made.dtype))
+        for target, own in zip(self.gradients, found[len(taken) :], strict=True):
+            target.copy_(own)
+        return list(found[: len(taken)])

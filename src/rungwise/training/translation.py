@@ -1,0 +1,229 @@
+"""From a net to the instructions of its program."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from rungwise.models.base import Output
+from rungwise.models.input import ScaledNetwork
+from rungwise.models.layers import Add, Dropout, GlobalAveragePool, SameConv2d
+from rungwise.native import Kernels
+from rungwise.training.instructions import (
+    Adding,
+    Averaging,
+    Convolution,
+    Dense,
+    Dropping,
+    Flattening,
+    Instruction,
+    Normalization,
+    Patches,
+    Pooling,
+    Recorded,
+    Scaling,
+    Tail,
+)
+
+DRAWS_ITSELF = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.RReLU)
+"""Layers with randomness of their own, which a program cannot key."""
+
+
+class Untranslatable(Exception):
+    """The net does something that no instruction does; PyTorch runs it then."""
+
+
+class _Tracer(fx.Tracer):
+    """Follows an image through a net whose every operation is a module (models.layers)."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return not any(True for _ in m.children())
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all instructions of a program share.
+
+    Args:
+        dtype: Of products and values.
+        kernels: The compiled operations.
+        weights: For each parameter, its value in that format and where its gradient goes.
+    """
+
+    dtype: torch.dtype
+    kernels: Kernels
+    weights: dict[nn.Parameter, tuple[torch.Tensor, torch.Tensor]]
+
+    def of(self, *layers: nn.Module) -> dict[str, Any]:
+        """Return an instruction's arguments for the parameters of its layers."""
+        pairs = [self.weights[p] for layer in layers for p in layer.parameters()]
+        weights, gradients = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        formats = {"dtype": self.dtype, "kernels": self.kernels}
+        return {**formats, "weights": weights, "gradients": gradients}
+
+
+def translate(net: ScaledNetwork, common: Common) -> tuple[list[Instruction], list[int]]:
+    """Return a net's instructions, and the numbers of the values that its `Output` is made of.
+
+    Value 0 is the images.
+
+    Raises:
+        Untranslatable: The net's forward is more than layers one after another and branches.
+    """
+    try:
+        graph = _Tracer().trace(net.net)
+    except Exception as error:  # Whatever a forward does when no image goes through it.
+        raise Untranslatable(str(error)) from error
+    modules = dict(net.net.named_modules())
+    instructions: list[Instruction] = [Scaling(net=net, inputs=[0], output=1, **common.of())]
+    numbers: dict[fx.Node, int] = {}
+    outputs: list[int] = []
+    for node in graph.nodes:
+        if node in numbers:
+            continue
+        if node.op == "placeholder":
+            numbers[node] = 1
+        elif node.target is Output:
+            outputs = [numbers[value] for value in node.args if isinstance(value, fx.Node)]
+        elif node.op != "output":
+            chain = _chain(node, modules)
+            instruction = _instruction([_module(n, modules) for n in chain], common)
+            instruction.inputs = [numbers[taken] for taken in node.all_input_nodes]
+            instruction.output = len(instructions) + 1
+            instruction.leads_back = instruction.inputs != [1]
+            numbers.update(dict.fromkeys(chain, instruction.output))
+            instructions.append(instruction)
+    if len({id(g) for step in instructions for g in step.gradients}) != sum(
+        len(step.gradients) for step in instructions
+    ):
+        raise Untranslatable("two layers share a parameter")
+    _join_norms(instructions, outputs)
+    _free_early(instructions, outputs)
+    return instructions, outputs
+
+
+def _module(node: fx.Node, modules: dict[str, nn.Module]) -> nn.Module:
+    if node.op != "call_module" or node.kwargs or len(node.args) != len(node.all_input_nodes):
+        raise Untranslatable(f"{node.name} is no layer")
+    return modules[str(node.target)]
+
+
+def _chain(node: fx.Node, modules: dict[str, nn.Module]) -> list[fx.Node]:
+    """Return `node` and the nodes behind it that belong to the same instruction."""
+    chain = [node]
+    for fits in _followers(_module(node, modules)):
+        users = list(chain[-1].users)
+        if len(users) == 1 and users[0].op == "call_module":
+            layers = [_module(n, modules) for n in chain]
+            if fits(_module(users[0], modules), layers):
+                chain.append(users[0])
+    return chain
+
+
+Fits = Callable[[nn.Module, list[nn.Module]], bool]
+
+
+def _followers(first: nn.Module) -> list[Fits]:
+    """Return what may follow a layer within one instruction, in this order, each once."""
+    if _is_convolution(first):
+        return [_is_relu, _is_drop_after_relu, _is_pool, _is_drop_after_pool]
+    if type(first) is nn.Linear:
+        return [_is_relu, _is_drop_after_relu]
+    if _is_pool(first, []):
+        return [_is_drop_after_pool]
+    if isinstance(first, nn.BatchNorm2d):
+        return [lambda layer, _: isinstance(layer, nn.GELU) and layer.approximate == "none"]
+    return []
+
+
+def _is_convolution(layer: nn.Module) -> bool:
+    return (
+        isinstance(layer, nn.Conv2d)
+        and not isinstance(layer.padding, str)
+        and layer.padding_mode == "zeros"
+    )
+
+
+def _is_relu(layer: nn.Module, before: list[nn.Module]) -> bool:
+    return isinstance(layer, nn.ReLU)
+
+
+def _is_drop_after_relu(layer: nn.Module, before: list[nn.Module]) -> bool:
+    return isinstance(layer, Dropout) and isinstance(before[-1], nn.ReLU)
+
+
+def _is_drop_after_pool(layer: nn.Module, before: list[nn.Module]) -> bool:
+    return isinstance(layer, Dropout) and _is_pool(before[-1], [])
+
+
+def _is_pool(layer: nn.Module, before: list[nn.Module]) -> bool:
+    return (
+        isinstance(layer, nn.MaxPool2d)
+        and layer.kernel_size in (2, (2, 2))
+        and layer.stride in (2, (2, 2))
+        and layer.padding in (0, (0, 0))
+        and layer.dilation in (1, (1, 1))
+    )
+
+
+def _instruction(layers: list[nn.Module], common: Common) -> Instruction:
+    first, settings = layers[0], common.of(*layers)
+    if isinstance(first, SameConv2d):
+        return Patches(size=first.size, tail=_tail(layers[1:]), **settings)
+    if isinstance(first, nn.Conv2d) and _is_convolution(first):
+        return Convolution(layer=first, tail=_tail(layers[1:]), **settings)
+    if type(first) is nn.Linear:
+        return Dense(tail=_tail(layers[1:]), **settings)
+    if isinstance(first, nn.BatchNorm2d) and first.affine and first.momentum is not None:
+        return Normalization(layer=first, gelu=len(layers) > 1, **settings)
+    if _is_pool(first, []):
+        return Pooling(tail=_tail(layers), **settings)
+    if isinstance(first, Dropout):
+        return Dropping(rate=first.rate, **settings)
+    if isinstance(first, nn.Flatten) and (first.start_dim, first.end_dim) == (1, -1):
+        return Flattening(**settings)
+    if isinstance(first, GlobalAveragePool):
+        return Averaging(**settings)
+    if isinstance(first, Add):
+        return Adding(**settings)
+    if isinstance(first, DRAWS_ITSELF):
+        raise Untranslatable(f"{type(first).__name__} draws random numbers of its own")
+    return Recorded(layer=first, **settings)
+
+
+def _tail(layers: list[nn.Module]) -> Tail:
+    tail = Tail()
+    for layer in layers:
+        if isinstance(layer, nn.ReLU):
+            tail.relu = True
+        elif isinstance(layer, nn.MaxPool2d):
+            tail.pool, tail.ceil = True, layer.ceil_mode
+        elif isinstance(layer, Dropout) and tail.pool:
+            tail.after = layer.rate
+        elif isinstance(layer, Dropout):
+            tail.before = layer.rate
+    return tail
+
+
+def _join_norms(instructions: list[Instruction], outputs: list[int]) -> None:
+    """Let a normalisation behind a ReLU lead the gradient through both in one pass."""
+    takers: dict[int, list[Instruction]] = {}
+    for step in instructions:
+        for number in step.inputs:
+            takers.setdefault(number, []).append(step)
+    for step in instructions:
+        (*others, taker) = takers.get(step.output, [None])
+        if others or not isinstance(taker, Normalization) or step.output in outputs:
+            continue
+        if isinstance(step, Convolution) and step.tail.is_relu_alone:
+            step.tail.followed_by_norm, taker.relu = True, True
+
+
+def _free_early(instructions: list[Instruction], outputs: list[int]) -> None:
+    """Note at each instruction which values nobody takes after it."""
+    wanted = set(outputs)
+    for step in reversed(instructions):
+        step.last_uses = [number for number in step.inputs if number not in wanted]
+        wanted.update(step.inputs)
