@@ -48,6 +48,13 @@ def page(key: int, position: int) -> Page:
     return Page((key ^ (2 * position + 1) * _ODD) & _WORD)
 
 
+def in_order(values: torch.Tensor) -> torch.Tensor:
+    """Return values as they are, or copied to lie as the kernels ask: maps channels-last."""
+    if values.dim() == 4:
+        return values.contiguous(memory_format=torch.channels_last)
+    return values.contiguous()
+
+
 @dataclass(kw_only=True, eq=False)
 class Instruction:
     """One step of a program.
@@ -99,8 +106,7 @@ class Scaling(Instruction):
 
     def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
         (images,) = values
-        images = images.contiguous(memory_format=torch.channels_last)
-        return self.kernels.scale(images, self.net.mean, self.net.std, self.dtype)
+        return self.kernels.scale(in_order(images), self.net.mean, self.net.std, self.dtype)
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
         return [None]
@@ -147,7 +153,6 @@ class Tail:
         """Return the gradient of what the product made."""
         if self.pool:
             origin, size = kept
-            gradient = gradient.contiguous(memory_format=torch.channels_last)
             return kernels.pool_backward(gradient, origin, size, self.before, self.after)
         if self.relu and not self.followed_by_norm:
             (made,) = kept
@@ -170,12 +175,11 @@ class Convolution(Instruction):
         made = torch.ops.mkldnn._convolution_pointwise.default(
             maps, self.weights[0], self.bias, *settings, last, [], ""
         )
-        return self.tail.forward(self.kernels, page, made)
+        return self.tail.forward(self.kernels, page, in_order(made))
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
         maps, *kept = page.take()
-        gradient = self.tail.backward(self.kernels, tuple(kept), gradient)
-        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        gradient = self.tail.backward(self.kernels, tuple(kept), in_order(gradient))
         layer = self.layer
         below, weight, bias = torch.ops.aten.convolution_backward.default(
             gradient,
@@ -221,7 +225,7 @@ class Patches(Instruction):
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
         patches, shape, (height, width), *kept = page.take()
-        gradient = self.tail.backward(self.kernels, tuple(kept), gradient)
+        gradient = self.tail.backward(self.kernels, tuple(kept), in_order(gradient))
         rows = gradient.permute(0, 2, 3, 1).reshape(len(patches), -1)
         self._matrix(self.gradients[0]).copy_(torch.mm(rows.t(), patches))
         if self.bias is not None:
@@ -230,7 +234,7 @@ class Patches(Instruction):
             return [None]
         below = torch.mm(rows, self._matrix(self.weights[0]))
         maps = self._maps(below, shape)[:, :, :height, :width]
-        return [maps.contiguous(memory_format=torch.channels_last)]
+        return [in_order(maps)]
 
     def _matrix(self, weight: torch.Tensor) -> torch.Tensor:
         """View a weight (O, C, size, size), channels-last, as (O, size · size · C)."""
@@ -267,7 +271,7 @@ class Dense(Instruction):
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
         taken, *kept = page.take()
-        gradient = self.tail.backward(self.kernels, tuple(kept), gradient)
+        gradient = self.tail.backward(self.kernels, tuple(kept), in_order(gradient))
         if self.dtype == torch.float32:
             torch.mm(gradient.t(), taken, out=self.gradients[0])
         else:
@@ -289,7 +293,7 @@ class Normalization(Instruction):
         layer = self.layer
         weight, bias = layer.weight.detach(), layer.bias.detach()
         mean, inverse = torch.empty_like(weight), torch.empty_like(weight)
-        normed = Normed(values[0], weight, bias, mean, inverse)
+        normed = Normed(in_order(values[0]), weight, bias, mean, inverse)
         page.kept = normed
         share = layer.next_share() if isinstance(layer, KerasBatchNorm) else layer.momentum
         if layer.num_batches_tracked is not None:
@@ -298,7 +302,7 @@ class Normalization(Instruction):
         return self.kernels.norm(normed, running, share, layer.eps, self.gelu)  # type: ignore[arg-type]
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
-        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        gradient = in_order(gradient)
         normed = Normed(*page.take())
         weight, bias = self.gradients
         return [self.kernels.norm_backward(gradient, normed, weight, bias, self.gelu, self.relu)]
@@ -311,10 +315,10 @@ class Pooling(Instruction):
     tail: Tail
 
     def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
-        return self.tail.forward(self.kernels, page, values[0])
+        return self.tail.forward(self.kernels, page, in_order(values[0]))
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
-        return [self.tail.backward(self.kernels, page.take(), gradient)]
+        return [self.tail.backward(self.kernels, page.take(), in_order(gradient))]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -324,11 +328,12 @@ class Dropping(Instruction):
     rate: float
 
     def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
-        made = values[0].clone()
+        made = in_order(values[0]).clone()
         self.kernels.drop(made, page.drop(self.rate, 1), relu=False)
         return made
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        gradient = in_order(gradient)
         self.kernels.drop(gradient, page.drop(self.rate, 1), relu=False)
         return [gradient]
 
@@ -342,10 +347,7 @@ class Flattening(Instruction):
         return values[0].flatten(1)
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
-        below = gradient.view(page.take())
-        if below.dim() == 4:
-            below = below.contiguous(memory_format=torch.channels_last)
-        return [below]
+        return [in_order(gradient.reshape(page.take()))]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -359,7 +361,7 @@ class Averaging(Instruction):
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
         height, width = page.take()
         share = (gradient / (height * width))[:, :, None, None].expand(-1, -1, height, width)
-        return [share.contiguous(memory_format=torch.channels_last)]
+        return [in_order(share)]
 
 
 @dataclass(kw_only=True, eq=False)
