@@ -397,18 +397,6 @@ def test_dropout_differs_from_step_to_step_and_is_off_in_validation() -> None:
     assert all(one != other for one, other in itertools.combinations(seen, 2))
 
 
-def test_seeding_is_for_the_block_alone() -> None:
-    before = torch.get_rng_state()
-
-    with seeded_globally(generator("x"), CPU):
-        first = torch.rand(3)
-    with seeded_globally(generator("x"), CPU):
-        second = torch.rand(3)
-
-    assert torch.equal(first, second)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 def test_pixels_become_numbers_from_0_to_1_with_channels_first() -> None:
     pixels = torch.tensor([[[[0, 51, 255]]]], dtype=torch.uint8)
 

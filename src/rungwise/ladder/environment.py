@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 import rungwise
+from rungwise.native import kernels
 from rungwise.training import precision
 
 
@@ -24,6 +25,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": str(device),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "kernels": kernels() is not None,
         "bfloat16": precision.bfloat16_is_fast(device),
     }
 

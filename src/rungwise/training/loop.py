@@ -22,7 +22,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from rungwise import randomness
@@ -38,6 +37,7 @@ from rungwise.training.objective import Objective
 from rungwise.training.passes import make_pass
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
+from rungwise.training.threads import respect_quota
 from rungwise.training.weights import FlatWeights
 
 ENGINE_VERSION = 3
@@ -92,12 +92,14 @@ class Training:
         device: torch.device,
     ) -> None:
         keep_freed_memory()
+        respect_quota()
         for augmentation in recipe.augment:
             train = augmentation.enlarge(train)
         self.recipe, self.seed, self.device = recipe, seed, device
         self.images, self.labels = train.images.to(device), train.labels.to(device)
         self.validation = validation
-        self.classes = train.classes
+        # Not F.one_hot, which looks at the labels first: on a GPU the host would wait for that.
+        self._one_hot = torch.eye(train.classes, device=device)
         net = build_network(recipe, train, seed).to(device)
         self.net: nn.Module = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         weights = FlatWeights(self.net)
@@ -169,7 +171,7 @@ class Training:
         images = self._images_at(indices)
         for augmentation in self.recipe.augment:
             images = augmentation.change_images(images, rng)
-        batch = Batch(images, F.one_hot(self.labels[indices], self.classes).float())
+        batch = Batch(images, self._one_hot[self.labels[indices]])
         for technique in self.recipe.techniques:
             batch = technique.change_batch(batch, rng)
         return batch
@@ -242,9 +244,7 @@ class Training:
         return loss, correct
 
     def _measure(self, net: nn.Module, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        labels = labels.to(self.device)
-        targets = F.one_hot(labels, self.classes).float()
-        batch = Batch(to_unit(pixels.to(self.device)), targets)
+        batch = Batch(to_unit(pixels.to(self.device)), self._one_hot[labels.to(self.device)])
         output = self._forward(net, batch.images)
         objective = Objective(batch, self._changing_loss)
         return objective.tally(objective(output), output.logits)

@@ -1,0 +1,38 @@
+"""How many threads may work: a container's share of the processor, not the machine's cores."""
+
+import math
+import os
+from pathlib import Path
+
+import torch
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def respect_quota() -> None:
+    """Let torch use no more threads than the container may run at once.
+
+    Torch counts the machine's cores. In a container that is given two of sixty-four, sixty-four
+    threads wait for one another most of the time. What `OMP_NUM_THREADS` says is left alone.
+    """
+    quota = cpu_quota()
+    if quota and "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > quota:
+        torch.set_num_threads(quota)
+
+
+def cpu_quota(root: Path = CGROUP) -> int | None:
+    """Return the processors that the container may use, rounded up; None without a limit.
+
+    Args:
+        root: Where the control groups are mounted; versions 1 and 2 are understood.
+    """
+    try:
+        if (root / "cpu.max").exists():
+            quota, period = (root / "cpu.max").read_text().split()
+        else:
+            quota = (root / "cpu/cpu.cfs_quota_us").read_text()
+            period = (root / "cpu/cpu.cfs_period_us").read_text()
+        share = int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):  # "max" stands for no limit.
+        return None
+    return max(1, math.ceil(share)) if share > 0 else None
