@@ -17,6 +17,7 @@ LAYERS = (
     "training",
     "prediction",
     "ladder",
+    "bench",
     "report",
     "interfaces",
 )
