@@ -1,4 +1,4 @@
-"""What this machine does with our engine alone, in about a minute."""
+"""What this machine does with our engine alone, in a minute or two."""
 
 import statistics
 import time
@@ -9,15 +9,15 @@ from typing import Any
 from rungwise.bench.contestants import OURS
 from rungwise.bench.machine import Product, augmentation_seconds, measure_products
 from rungwise.bench.nets import BenchNet
-from rungwise.bench.process import Resident
-from rungwise.bench.rounds import Pace
+from rungwise.bench.process import Resident, Turn
+from rungwise.bench.rounds import Pace, warm_up
 
 AUGMENTED = "B-benchmark"
 """The net whose training step the augmentation is compared with."""
 PACE = Pace(seconds=0.6, least_batches=1)
 TURNS = 3
-SECONDS_FOR_A_NET = 4.0
-"""No further turn is begun after so many seconds of turns."""
+SECONDS_OF_TURNS = 4.0
+"""A net's turns take no longer than this together, unless the first one alone does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,13 +120,11 @@ def measure_net(net: BenchNet, speeds: Mapping[str, float], threads: int) -> Qui
     """
     started = time.perf_counter()
     with Resident((*OURS, net.name, "auto"), threads) as resident:
-        turns = [resident.train(resident.batch_size)]
+        resident.train(resident.batch_size)
         startup = time.perf_counter() - started
-        begun = time.perf_counter()
-        while len(turns) <= TURNS and time.perf_counter() - begun < SECONDS_FOR_A_NET:
-            turns.append(resident.train(PACE.images(turns[-1], resident.batch_size)))
-        number_format = resident.about["precision"]
-    speed = statistics.median(turn.images_per_second for turn in turns[1:])
+        turns = take_turns(resident)
+    number_format = resident.about["precision"]
+    speed = statistics.median(turn.images_per_second for turn in turns)
     flops = net.summary().training_flops_per_image
     return QuickNet(
         net=net.name,
@@ -138,6 +136,15 @@ def measure_net(net: BenchNet, speeds: Mapping[str, float], threads: int) -> Qui
         startup_seconds=startup,
         peak_memory=turns[-1].peak_memory,
     )
+
+
+def take_turns(resident: Resident) -> list[Turn]:
+    """Warm a contestant up, and let it take some turns, or a single one that is long."""
+    images = warm_up(resident, PACE)
+    turns = [resident.train(images)]
+    while len(turns) < TURNS and turns[0].seconds * (len(turns) + 1) < SECONDS_OF_TURNS:
+        turns.append(resident.train(images))
+    return turns
 
 
 def augmentation_share(seconds: float, nets: Sequence[QuickNet]) -> float | None:

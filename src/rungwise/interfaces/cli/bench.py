@@ -39,7 +39,7 @@ def bench(
 
     Args:
         quick: Measure our engine, this machine's matrix products, start-up and memory, in about a
-            minute.
+            minute or two.
         nets: These alone, such as A-cnn,B-deep; by default all.
         contestants: These alone, such as rungwise,torch-eager; by default all.
         repeats: Rounds that count, each contestant once in each; by default 5.
