@@ -21,7 +21,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --quiet tests/test_layers.py
-	$(BIN)/python -m pytest --quiet --doctest-modules src
+	$(BIN)/python -m pytest --quiet --doctest-modules --ignore=src/rungwise/bench/peers src
 
 # torch comes first and alone: the exact version selects the CPU build.
 $(VENV)/.installed: $(SOURCES)

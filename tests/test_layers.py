@@ -18,6 +18,7 @@ LAYERS = (
     "training",
     "prediction",
     "ladder",
+    "bench",
     "report",
     "interfaces",
 )

@@ -7,6 +7,7 @@ from cyclopts import App, CycloptsError
 
 from rungwise import __version__
 from rungwise.errors import RungwiseError, UsageError
+from rungwise.interfaces.cli.bench import bench
 from rungwise.interfaces.cli.climb import climb
 from rungwise.interfaces.cli.compare import compare
 from rungwise.interfaces.cli.data import data
@@ -28,7 +29,7 @@ app = App(
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
-for verb in (climb, train, evaluate, predict, compare, report, doctor):
+for verb in (climb, train, evaluate, predict, compare, report, doctor, bench):
     app.command(verb)
 app.command(data)
 app.command(runs)
