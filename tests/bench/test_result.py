@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
+
 from rungwise.bench.process import Turn
-from rungwise.bench.result import BenchResult, Entry, NetResult
+from rungwise.bench.result import BenchResult, Entry, NetResult, share_of_product
 
 
 def entry(name: str, *seconds: float, problem: str | None = None) -> Entry:
@@ -52,17 +54,28 @@ def test_the_record_holds_machine_raw_turns_medians_and_ratios() -> None:
 
     assert record.keys() == {"machine", "date", "repeats", "nets"}
     net = record["nets"]["C-cnn"]
-    assert net.keys() == {"contestants", "ratios", "problems"}
+    assert net.keys() == {"contestants", "ratios", "shares_of_product", "problems"}
     assert net["ratios"]["auto / keras"] == 2.0
     assert net["contestants"]["rungwise"] == {
         "about": {"batch_size": 4},
         "images_per_second": 60,
         "peak_memory": 2_000_002,
         "turns": [
-            {"images": 120, "seconds": 1, "peak_memory": 2_000_000, "images_per_second": 120},
-            {"images": 120, "seconds": 2, "peak_memory": 2_000_001, "images_per_second": 60},
-            {"images": 120, "seconds": 3, "peak_memory": 2_000_002, "images_per_second": 40},
+            {**turn, "product": None}
+            for turn in (
+                {"images": 120, "seconds": 1, "peak_memory": 2_000_000, "images_per_second": 120},
+                {"images": 120, "seconds": 2, "peak_memory": 2_000_001, "images_per_second": 60},
+                {"images": 120, "seconds": 3, "peak_memory": 2_000_002, "images_per_second": 40},
+            )
         ],
         "problem": None,
     }
     assert net["contestants"]["torch-eager"]["problem"] == "gone"
+
+
+def test_a_share_is_of_the_product_beside_the_turn() -> None:
+    turns = [Turn(100, 1.0, 0, product=1e6), Turn(100, 2.0, 0, product=2e6), Turn(100, 1.0, 0, 5e5)]
+
+    # 100, 50 and 100 images of 1,000 operations a second, over 1e6, 2e6 and 5e5.
+    assert share_of_product(turns, 1000) == pytest.approx(0.1)
+    assert share_of_product([Turn(100, 1.0, 0)], 1000) is None

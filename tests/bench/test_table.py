@@ -54,7 +54,7 @@ def test_a_benchmark_has_tables_of_speed_memory_and_ratios() -> None:
         ["C-cnn", "12,000", "25", "-"],
     ]
     assert memory[1] == ["C-cnn", "300", "1,250", "-"]
-    assert ratios[1] == ["C-cnn", "480.00", "-", "-", "-"]
+    assert ratios[1] == ["C-cnn", "480.00", "-", "-", "-", "-"]
     assert notes(BENCH) == [NOTE, "C-cnn: torch-eager is missing: no memory left"]
 
 
@@ -62,7 +62,7 @@ def test_a_quick_benchmark_has_one_table() -> None:
     ((header, row),) = tables(QUICK)
 
     assert len(header) == len(row)
-    assert row == ["B-benchmark", "float32", "500", "250", "24.0%", "1.7", "400"]
+    assert row == ["B-benchmark", "float32", "500", "250", "24%", "1.7", "400"]
     assert notes(QUICK) == [
         "Matrix product, float32: 104 GFLOP/s (2048×2048)",
         "Article B's augmentation of a batch: 14.6 ms, 0.7% of a training step of B-benchmark",

@@ -21,8 +21,10 @@ from rungwise.models.initialization import KerasBatchNorm
 from rungwise.models.input import InputScaling, ScaledNetwork, input_statistics
 from rungwise.models.layers import Add, Classifier, Dropout, GlobalAveragePool, chain
 from rungwise.native import kernels
+from rungwise.native.kernels import KEEP_ALL
 from rungwise.randomness import generator
 from rungwise.techniques import Batch, Reconstruction, Technique
+from rungwise.training.instructions import page
 from rungwise.training.objective import Objective
 from rungwise.training.passes import Pass, Recorded, make_pass
 from rungwise.training.precision import dtype_of
@@ -460,6 +462,38 @@ def test_two_dropouts_of_a_net_drop_different_places() -> None:
     values = watch.seen[0].reconstruction
     assert values is not None
     assert (values != 0).double().mean().item() == pytest.approx(0.25, abs=0.02)
+
+
+def test_a_dropout_does_not_change_the_value_that_others_take() -> None:
+    class Beside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.dropout = nn.Conv2d(3, 3, 1), Dropout(0.5)
+            self.head = chain(("mean", GlobalAveragePool()), ("logits", nn.Linear(3, CLASSES)))
+
+        def forward(self, images: torch.Tensor) -> Output:
+            values = self.conv(images)
+            return Output(self.head(self.dropout(values)), values)
+
+    net, batch, watch = scaled(seeded(Beside())), some_batch(), Watch()
+    found_by("program", net, batch, techniques=[watch])
+
+    values = watch.seen[0].reconstruction
+    torch.testing.assert_close(values, net.net.conv((batch.images - 0.5) / 0.25).detach())
+
+
+def test_every_dropout_of_every_pass_has_a_key_of_its_own() -> None:
+    passes = [0, 1, 2, 2**40, 2**62 - 1]
+    keys = [
+        page(key, position).drop(0.5, which).key
+        for key in passes
+        for position in range(40)
+        for which in (1, 2)
+    ]
+
+    assert len(set(keys)) == len(passes) * 40 * 2
+    assert all(0 <= key < 2**64 for key in keys)
+    assert page(1, 0).drop(0.0, 1) == KEEP_ALL
 
 
 # --- Branches -----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
     python -m rungwise.bench.ours NET FORMAT          FORMAT is auto, float32 or bfloat16
 
 Speaks as `process` has it: a line of JSON when ready, then for each line with a number of images
-one with the seconds that training on them took.
+one with the seconds that training on them took, and with the speed of a matrix product right after.
 """
 
 import itertools
@@ -16,12 +16,15 @@ from pathlib import Path
 
 import torch
 
+from rungwise.bench.machine import flops, median_seconds
 from rungwise.bench.nets import choose_nets
 from rungwise.errors import ConfigError
+from rungwise.training import precision
 from rungwise.training.loop import Progress, Training
 from rungwise.training.recipe import Precision
 from rungwise.training.seed import Seed
 
+PRODUCT_SIZE = 2048
 FORMATS: dict[str, Precision] = {
     "auto": "auto",
     "float32": "float32",
@@ -38,7 +41,9 @@ def main() -> None:
     steps = training.steps()
     for line in sys.stdin:
         seconds = time_steps(steps, int(line) // size)
-        print(json.dumps({"seconds": seconds, "peak_memory": peak_memory()}), flush=True)
+        product = product_speed(precision.dtype_of(training.recipe.precision))
+        told = {"seconds": seconds, "peak_memory": peak_memory(), "product": product}
+        print(json.dumps(told), flush=True)
 
 
 def prepare(name: str, wish: str) -> Training:
@@ -75,6 +80,12 @@ def time_steps(steps: Iterator[Progress], count: int) -> float:
     for _ in itertools.islice(steps, count):
         pass
     return time.perf_counter() - started
+
+
+def product_speed(dtype: torch.dtype) -> float:
+    """Return the operations a second of a square matrix product, the median of a few."""
+    left, right = torch.rand(2, PRODUCT_SIZE, PRODUCT_SIZE).to(dtype)
+    return flops(PRODUCT_SIZE) / median_seconds(lambda: left @ right)
 
 
 def peak_memory() -> int:

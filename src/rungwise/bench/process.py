@@ -2,8 +2,9 @@
 
 The two speak through the standard streams. Once ready the process prints a line of JSON that
 describes it, with its `batch_size`. Then, for each line with a number of images, it trains on so
-many and prints a line of JSON with the `seconds` and its `peak_memory` in bytes. It ends when its
-standard input does, so it does not outlive the process that started it.
+many and prints a line of JSON with the `seconds`, its `peak_memory` in bytes and, if it likes, the
+speed of a matrix `product` in operations a second. It ends when its standard input does, so it
+does not outlive the process that started it.
 """
 
 import contextlib
@@ -27,11 +28,14 @@ class Turn:
         images: Images that it trained on.
         seconds: How long that took.
         peak_memory: The most bytes that its process has held so far.
+        product: Operations a second of a matrix product in its number format, timed straight after
+            the turn; None from a contestant that does not tell.
     """
 
     images: int
     seconds: float
     peak_memory: int
+    product: float | None = None
 
     @property
     def images_per_second(self) -> float:
@@ -103,7 +107,8 @@ class Resident:
                 stream.write(f"{images}\n")
                 stream.flush()
         answer = self._answer()
-        return Turn(images, float(answer["seconds"]), int(answer["peak_memory"]))
+        seconds, memory = float(answer["seconds"]), int(answer["peak_memory"])
+        return Turn(images, seconds, memory, answer.get("product"))
 
     def close(self) -> None:
         """End the process, whatever it is doing."""

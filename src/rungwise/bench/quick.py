@@ -10,6 +10,7 @@ from rungwise.bench.contestants import OURS
 from rungwise.bench.machine import Product, augmentation_seconds, measure_products
 from rungwise.bench.nets import BenchNet
 from rungwise.bench.process import Resident, Turn
+from rungwise.bench.result import share_of_product
 from rungwise.bench.rounds import Pace, warm_up
 
 AUGMENTED = "B-benchmark"
@@ -30,7 +31,8 @@ class QuickNet:
         batch_size: Images in a step.
         images_per_second: Images trained on in a second, the median of several turns.
         flops_per_image: Operations of one image, forward and backward.
-        share: Share of the speed of a matrix product in that format that the training reaches.
+        share: Share of the speed of a matrix product in that format, timed after each turn, that
+            the training reaches.
         startup_seconds: From the start of a fresh process to the end of its first training step.
         peak_memory: The most bytes that the process has held.
     """
@@ -40,7 +42,7 @@ class QuickNet:
     batch_size: int
     images_per_second: float
     flops_per_image: int
-    share: float
+    share: float | None
     startup_seconds: float
     peak_memory: int
 
@@ -92,11 +94,10 @@ def measure(
     tell("matrix products and augmentation")
     products = measure_products()
     augmentation = augmentation_seconds()
-    speeds = {product.format: product.flops_per_second for product in products}
     measured = []
     for net in nets:
         tell(net.name)
-        measured.append(measure_net(net, speeds, threads))
+        measured.append(measure_net(net, threads))
     return QuickResult(
         machine=machine,
         date=date,
@@ -107,12 +108,11 @@ def measure(
     )
 
 
-def measure_net(net: BenchNet, speeds: Mapping[str, float], threads: int) -> QuickNet:
+def measure_net(net: BenchNet, threads: int) -> QuickNet:
     """Train a net in a fresh process for a few seconds.
 
     Args:
         net: The net.
-        speeds: Operations a second of a matrix product, by number format.
         threads: Threads of the process.
 
     Raises:
@@ -123,16 +123,15 @@ def measure_net(net: BenchNet, speeds: Mapping[str, float], threads: int) -> Qui
         resident.train(resident.batch_size)
         startup = time.perf_counter() - started
         turns = take_turns(resident)
-    number_format = resident.about["precision"]
     speed = statistics.median(turn.images_per_second for turn in turns)
     flops = net.summary().training_flops_per_image
     return QuickNet(
         net=net.name,
-        format=number_format,
+        format=resident.about["precision"],
         batch_size=resident.batch_size,
         images_per_second=speed,
         flops_per_image=flops,
-        share=speed * flops / speeds[number_format],
+        share=share_of_product(turns, flops),
         startup_seconds=startup,
         peak_memory=turns[-1].peak_memory,
     )

@@ -1,11 +1,26 @@
 """What a benchmark found: turns, medians, and ratios within rounds."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rungwise.bench.nets import NETS
 from rungwise.bench.process import Turn
+
+
+def share_of_product(turns: Sequence[Turn], flops_per_image: float) -> float | None:
+    """Return the median share of the product's speed beside it that a turn reaches.
+
+    Args:
+        turns: Of one contestant.
+        flops_per_image: Operations of one image, forward and backward.
+    """
+    shares = [
+        turn.images_per_second * flops_per_image / turn.product for turn in turns if turn.product
+    ]
+    return statistics.median(shares) if shares else None
+
 
 RATIOS: dict[str, tuple[str, str]] = {
     "auto / keras": ("rungwise", "keras"),
@@ -81,6 +96,17 @@ class NetResult:
             for our_turn, their_turn in zip(ours.turns, theirs.turns, strict=True)
         )
 
+    def shares(self) -> dict[str, float | None]:
+        """Return, for our contestants, the share of a matrix product's speed that they reach."""
+        ours = [entry for entry in self.entries if entry.name.startswith("rungwise")]
+        return {entry.name: self._share(entry) for entry in ours}
+
+    def _share(self, entry: Entry) -> float | None:
+        if entry.problem is not None:
+            return None
+        flops = NETS[self.net].summary().training_flops_per_image
+        return share_of_product(entry.turns, flops)
+
     def ratios(self) -> dict[str, float | None]:
         """Return `RATIOS` with their values."""
         return {title: self.ratio(*names) for title, names in RATIOS.items()}
@@ -94,6 +120,7 @@ class NetResult:
         return {
             "contestants": {entry.name: entry.to_dict() for entry in self.entries},
             "ratios": self.ratios(),
+            "shares_of_product": self.shares(),
             "problems": self.problems(),
         }
 

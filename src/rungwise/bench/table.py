@@ -9,7 +9,8 @@ Cells = list[list[str]]
 QUICK_HEADER = ["net", "format", "batch", "images/s", "of product", "start, s", "memory, MB"]
 NOTE = (
     "Medians over the rounds. A ratio is the median of the rounds' own ratios of images/s; above 1 "
-    "rungwise is faster."
+    "rungwise is faster. Of product: the share of a matrix product's speed in the same format, "
+    "timed after each turn."
 )
 
 
@@ -43,8 +44,12 @@ def _memory(result: BenchResult) -> Cells:
 
 
 def _ratios(result: BenchResult) -> Cells:
-    rows = [[net.net, *map(_ratio, net.ratios().values())] for net in result.nets]
-    return [["ratio", *RATIOS], *rows]
+    rows = [
+        [net.net, *map(_ratio, net.ratios().values()), *map(_percent, net.shares().values())]
+        for net in result.nets
+    ]
+    shares = [f"{name} of product" for name in result.nets[0].shares()]
+    return [["ratio", *RATIOS, *shares], *rows]
 
 
 def _products(result: QuickResult) -> list[str]:
@@ -68,7 +73,7 @@ def _quick_row(net: QuickNet) -> list[str]:
         net.format,
         str(net.batch_size),
         _figure(net.images_per_second),
-        f"{100 * net.share:.1f}%",
+        _percent(net.share),
         f"{net.startup_seconds:.1f}",
         _megabytes(net.peak_memory),
     ]
@@ -84,6 +89,10 @@ def _figure(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f}%"
 
 
 def _megabytes(count: int | None) -> str:
