@@ -61,7 +61,7 @@ def build_network(recipe: Recipe, train: LabelledImages, seed: Seed) -> ScaledNe
     """Return the recipe's freshly initialised net behind its input scaling."""
     rng = randomness.generator(str(seed), "weights")
     net = recipe.model.build(train.shape, train.classes, rng)
-    return ScaledNetwork(net, *input_statistics(recipe.input, train.images))
+    return ScaledNetwork(net, *input_statistics(recipe.input, train))
 
 
 def to_unit(pixels: torch.Tensor) -> torch.Tensor:
@@ -77,7 +77,7 @@ class Training:
         train: The images to learn from.
         validation: The images to measure each epoch with, if there are any.
         seed: Keys all randomness.
-        device: Where the work is done; images are moved there once.
+        device: Where the work is done; images are moved there once, if they fit.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Training:
         for augmentation in recipe.augment:
             train = augmentation.enlarge(train)
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.images, self.labels = train.images.to(device), train.labels.to(device)
+        self.images, self.labels = train.on(device), train.labels.to(device)
         self.validation = validation
         self.classes = train.classes
         net = build_network(recipe, train, seed).to(device)
@@ -164,7 +164,7 @@ class Training:
             )
 
     def _changed_batch(self, indices: torch.Tensor, rng: torch.Generator) -> Batch:
-        images = to_unit(self.images[indices])
+        images = to_unit(self.images.gather(indices).to(self.device))
         for augmentation in self.recipe.augment:
             images = augmentation.change_images(images, rng)
         batch = Batch(images, F.one_hot(self.labels[indices], self.classes).float())
@@ -231,11 +231,8 @@ class Training:
         net.eval()
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         with torch.no_grad():
-            for start in range(0, len(self.validation), EVALUATION_BATCH):
-                chunk = slice(start, start + EVALUATION_BATCH)
-                sums += self._measure(
-                    net, self.validation.images[chunk], self.validation.labels[chunk]
-                )
+            for pixels, labels in self.validation.batches(EVALUATION_BATCH):
+                sums += self._measure(net, pixels, labels)
         loss, correct = (sums / len(self.validation)).tolist()
         return loss, correct
 

@@ -128,7 +128,7 @@ def _require_every_class(train: LabelledImages, path: Path) -> None:
 
 
 def _require_one_shape(parts: dict[str, LabelledImages], path: Path) -> None:
-    shapes = {part: tuple(images.images.shape[1:]) for part, images in parts.items()}
+    shapes = {part: tuple(images.pixels.shape[1:]) for part, images in parts.items()}
     if len(set(shapes.values())) > 1:
         raise DataError(
             f"{path} has images of different shapes: {shapes}",
