@@ -23,7 +23,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -77,21 +77,28 @@ def remembered(
     return _open(entry, state) or dataset
 
 
-def mapped(path: Path) -> NDArray[Any]:
-    """Return the array of an `.npy` file, mapped into memory: a page is read when it is used.
+def mapped(path: Path, *, bytes_of_shape: tuple[int, ...] | None = None) -> NDArray[Any]:
+    """Return the array of a file, mapped into memory: a page is read when it is used.
+
+    Args:
+        path: An `.npy` file.
+        bytes_of_shape: The file holds uint8 of this shape instead, and nothing else.
 
     Raises:
         ValueError, OSError, EOFError: It is no whole `.npy` file of plain values.
     """
+
+    def load(mode: Literal["c", "r"]) -> NDArray[Any]:
+        if bytes_of_shape is None:
+            return cast(NDArray[Any], np.load(path, mmap_mode=mode))
+        return np.memmap(path, np.uint8, mode, shape=bytes_of_shape)
+
     try:
-        # Whoever writes to the array changes a private copy of a page, never the file.
-        array: NDArray[Any] = np.load(path, mmap_mode="c")
+        return load("c")  # Whoever writes to the array changes a private copy, never the file.
     except OSError as error:
         if error.errno != errno.ENOMEM:
             raise
-        # Linux refuses private copies of more than the memory, were they all made.
-        array = np.load(path, mmap_mode="r")
-    return array
+        return load("r")  # Linux may refuse private copies of more than the memory.
 
 
 def as_tensor(array: NDArray[Any]) -> torch.Tensor:
