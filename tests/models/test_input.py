@@ -3,9 +3,10 @@ import pytest
 import torch
 from torch import nn
 
+from rungwise.data import images
 from rungwise.data.images import LabelledImages
 from rungwise.models.base import Output
-from rungwise.models.input import ScaledNetwork, input_statistics
+from rungwise.models.input import InputScaling, ScaledNetwork, input_statistics
 
 
 class Seen(nn.Module):
@@ -56,6 +57,18 @@ def test_standardized_statistics_are_numpys(channels: int) -> None:
     np.testing.assert_allclose(mean.numpy(), unit.mean((0, 1, 2)), rtol=1e-6)
     np.testing.assert_allclose(std.numpy(), unit.std((0, 1, 2)), rtol=1e-6)
     assert (mean.dtype, std.dtype) == (torch.float32, torch.float32)
+
+
+@pytest.mark.parametrize("scaling", ["unit", "raw", "standardized"])
+def test_statistics_do_not_depend_on_the_chunks(
+    scaling: InputScaling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = labelled(torch.randint(0, 256, (11, 2, 2, 3), dtype=torch.uint8))
+    at_once = input_statistics(scaling, data)
+    monkeypatch.setattr(images, "CHUNK_BYTES", 2 * 12)  # two images
+
+    for one, other in zip(at_once, input_statistics(scaling, data), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_training_images_become_mean_0_and_deviation_1() -> None:

@@ -96,6 +96,16 @@ def test_probabilities_sum_to_one(model: Model) -> None:
 
 def test_no_images_have_no_probabilities() -> None:
     assert untrained(MODELS[0]).probabilities(pixels(0)).shape == (0, 3)
+    assert untrained(MODELS[0]).probabilities_of(labelled(pixels(0))).shape == (0, 3)
+
+
+def test_a_view_is_predicted_like_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EVALUATION_BATCH", 4)
+    copies = RandomCopies(copies=2)
+    predictor = untrained(MODELS[0], augment=(Shift(pixels=1),), views=copies)
+    view = labelled(pixels(20)).take(torch.arange(19, -1, -2))
+
+    assert torch.equal(predictor.probabilities_of(view), predictor.probabilities(view.images))
 
 
 @pytest.mark.parametrize(

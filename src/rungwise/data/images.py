@@ -11,7 +11,7 @@ import torch
 
 from rungwise.errors import DataError
 
-CHUNK_BYTES = 2**24
+CHUNK_BYTES = 2**22
 """About how many bytes of pixels are gathered at once where all images are walked through."""
 
 

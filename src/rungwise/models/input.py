@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -63,9 +62,8 @@ def input_statistics(
 
 def _level_counts(images: LabelledImages) -> torch.Tensor:
     """Return how often each channel has each of the levels 0 to 255: (C, 256) int64."""
-    channels = images.shape[0]
-    counts = np.zeros((channels, 256), np.int64)
+    counts = torch.zeros(images.shape[0], 256, dtype=torch.int64)
     for chunk in images.chunks():
-        for channel in range(channels):
-            counts[channel] += np.bincount(chunk[..., channel].numpy().ravel(), minlength=256)
-    return torch.from_numpy(counts)
+        for channel, count in enumerate(counts):
+            count += torch.bincount(chunk[..., channel].flatten(), minlength=256)
+    return counts
