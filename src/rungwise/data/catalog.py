@@ -203,10 +203,10 @@ def get(name: str, *, offline: bool = False) -> Path:
 def _load_named(wanted: Spec, offline: bool, image_size: ImageSize | None) -> Dataset:
     entry = CATALOG[wanted.source]
     _require_no_image_size(wanted.source, image_size)
-    folder = get(wanted.source, offline=offline)
+    folder = get(wanted.source, offline=offline).resolve()
     return remembered(
         wanted.source,
-        f"{folder.resolve()} {entry.origin} {entry.class_names}",
+        f"{folder} {entry.origin} {entry.class_names}",
         entry.origin.files(folder),
         lambda: Dataset(wanted.source, *entry.origin.read(folder, entry.class_names)),
     )

@@ -94,12 +94,15 @@ class LabelledImages:
             (B, H, W, C) uint8, where `pixels` is.
         """
         indices = indices.to(self.labels.device)
-        rows = indices if self.rows is None else self.rows[indices]
-        images = self.pixels.index_select(0, rows.to(self.pixels.device))
+        images = self.pixels.index_select(0, self.rows_at(indices).to(self.pixels.device))
         if self.mirrored is not None:
             seen_mirrored = self.mirrored[indices].to(images.device)
             images[seen_mirrored] = images[seen_mirrored].flip(2)
         return images
+
+    def rows_at(self, indices: torch.Tensor) -> torch.Tensor:
+        """Return where in `pixels` the images at `indices` stand."""
+        return indices if self.rows is None else self.rows[indices]
 
     def first(self, count: int) -> torch.Tensor:
         """Return a copy of the first images: (B, H, W, C) uint8, B at most `count`."""
@@ -124,7 +127,7 @@ class LabelledImages:
             self.pixels,
             self.labels[indices],
             self.class_names,
-            rows=indices if self.rows is None else self.rows[indices],
+            rows=self.rows_at(indices),
             mirrored=None if self.mirrored is None else self.mirrored[indices],
         )
 
