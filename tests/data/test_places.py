@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rungwise.data.places import cache_folder, places
+from rungwise.data.places import cache_folder, decoded_folder, places
 
 
 def test_local_copies_go_before_the_cache(
@@ -20,3 +20,7 @@ def test_the_platform_has_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RUNGWISE_HOME")
     assert cache_folder("mnist").parts[-2:] == ("data", "mnist")
     assert "rungwise" in cache_folder("mnist").parts
+
+
+def test_decoded_sets_lie_beside_the_downloads(isolated_home: Path) -> None:
+    assert decoded_folder() == isolated_home / "decoded"

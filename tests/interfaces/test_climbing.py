@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import rungwise
-from rungwise.data import Dataset, load
+from rungwise.data import Dataset, LabelledImages, load
 from rungwise.errors import UnknownNameError, UsageError
 from rungwise.interfaces import climbing
 from rungwise.ladder.climb import Climb, Notice, RungMeasured
@@ -37,7 +37,7 @@ def own_data() -> Dataset:
     whole = load("digits")
     assert whole.test is not None
     pixels = torch.from_numpy(np.array(whole.train.images[:200].numpy()))
-    train = replace(whole.train.take(torch.arange(200)), images=pixels)
+    train = LabelledImages(pixels, whole.train.labels[:200], whole.train.class_names)
     return replace(whole, name="squares", train=train, test=whole.test.take(torch.arange(40)))
 
 

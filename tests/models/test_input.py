@@ -3,8 +3,10 @@ import pytest
 import torch
 from torch import nn
 
+from rungwise.data import images
+from rungwise.data.images import LabelledImages
 from rungwise.models.base import Output
-from rungwise.models.input import ScaledNetwork, input_statistics
+from rungwise.models.input import InputScaling, ScaledNetwork, input_statistics
 
 
 class Seen(nn.Module):
@@ -14,14 +16,22 @@ class Seen(nn.Module):
         return Output(images.flatten(1))
 
 
+def labelled(pixels: torch.Tensor) -> LabelledImages:
+    return LabelledImages(pixels, torch.zeros(len(pixels), dtype=torch.int64), ("a",))
+
+
 def test_unit_scaling_leaves_pixels_as_they_are() -> None:
-    network = ScaledNetwork(Seen(), *input_statistics("unit", torch.zeros(1, 1, 2, 1).byte()))
+    network = ScaledNetwork(
+        Seen(), *input_statistics("unit", labelled(torch.zeros(1, 1, 2, 1).byte()))
+    )
 
     assert network(torch.tensor([[[[0.0, 0.25]]]])).logits.tolist() == [[0.0, 0.25]]
 
 
 def test_raw_scaling_gives_0_to_255() -> None:
-    network = ScaledNetwork(Seen(), *input_statistics("raw", torch.zeros(1, 1, 2, 1).byte()))
+    network = ScaledNetwork(
+        Seen(), *input_statistics("raw", labelled(torch.zeros(1, 1, 2, 1).byte()))
+    )
 
     seen = network(torch.tensor([[[[1.0, 51 / 255]]]])).logits
     torch.testing.assert_close(seen, torch.tensor([[255.0, 51.0]]))
@@ -31,7 +41,7 @@ def test_standardized_statistics_by_hand() -> None:
     # first channel 0 and 255: mean 0.5, deviation 0.5; second channel 51 alone
     pixels = torch.tensor([[0, 51], [255, 51]], dtype=torch.uint8).view(2, 1, 1, 2)
 
-    mean, std = input_statistics("standardized", pixels)
+    mean, std = input_statistics("standardized", labelled(pixels))
 
     torch.testing.assert_close(mean, torch.tensor([0.5, 0.2]))
     assert std.tolist() == [0.5, 1.0]  # a constant channel is not divided by 0
@@ -41,7 +51,7 @@ def test_standardized_statistics_by_hand() -> None:
 def test_standardized_statistics_are_numpys(channels: int) -> None:
     pixels = torch.randint(0, 256, (20, 7, 5, channels), dtype=torch.uint8)
 
-    mean, std = input_statistics("standardized", pixels)
+    mean, std = input_statistics("standardized", labelled(pixels))
 
     unit = pixels.numpy() / 255.0
     np.testing.assert_allclose(mean.numpy(), unit.mean((0, 1, 2)), rtol=1e-6)
@@ -49,9 +59,21 @@ def test_standardized_statistics_are_numpys(channels: int) -> None:
     assert (mean.dtype, std.dtype) == (torch.float32, torch.float32)
 
 
+@pytest.mark.parametrize("scaling", ["unit", "raw", "standardized"])
+def test_statistics_do_not_depend_on_the_chunks(
+    scaling: InputScaling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = labelled(torch.randint(0, 256, (11, 2, 2, 3), dtype=torch.uint8))
+    at_once = input_statistics(scaling, data)
+    monkeypatch.setattr(images, "CHUNK_BYTES", 2 * 12)  # two images
+
+    for one, other in zip(at_once, input_statistics(scaling, data), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_training_images_become_mean_0_and_deviation_1() -> None:
     pixels = torch.randint(0, 100, (50, 4, 4, 2), dtype=torch.uint8)
-    network = ScaledNetwork(Seen(), *input_statistics("standardized", pixels))
+    network = ScaledNetwork(Seen(), *input_statistics("standardized", labelled(pixels)))
 
     seen = network(pixels.permute(0, 3, 1, 2) / 255).logits.view(50, 2, -1)
 

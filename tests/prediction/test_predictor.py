@@ -11,6 +11,7 @@ from torch import nn
 
 from rungwise.augment import Augmentation, Flip, Shift
 from rungwise.augment.views import Mirror, RandomCopies, Views
+from rungwise.data.images import LabelledImages
 from rungwise.errors import ConfigError, DataError, RunError, UsageError
 from rungwise.models import CNN, MLP, Compact, Model, Multitask, StridedCNN, TwoBranch
 from rungwise.models.base import Output
@@ -38,11 +39,15 @@ def pixels(n: int = 6, channels: int = 2) -> torch.Tensor:
     return torch.randint(0, 256, (n, 8, 8, channels), generator=generator("pixels", n)).byte()
 
 
+def labelled(pixels: torch.Tensor) -> LabelledImages:
+    return LabelledImages(pixels, torch.zeros(len(pixels), dtype=torch.int64), NAMES)
+
+
 def untrained(model: Model, seed: int = 0, **settings: object) -> Predictor:
     recipe = Recipe(model=model, precision="float32", **settings)  # type: ignore[arg-type]
     net = ScaledNetwork(
         model.build((2, 8, 8), 3, generator("net", seed)),
-        *input_statistics("standardized", pixels(20)),
+        *input_statistics("standardized", labelled(pixels(20))),
     )
     net.to(memory_format=torch.channels_last)
     return Predictor(recipe, (recipe,), (net.eval(),), NAMES, (2, 8, 8))
@@ -91,6 +96,16 @@ def test_probabilities_sum_to_one(model: Model) -> None:
 
 def test_no_images_have_no_probabilities() -> None:
     assert untrained(MODELS[0]).probabilities(pixels(0)).shape == (0, 3)
+    assert untrained(MODELS[0]).probabilities_of(labelled(pixels(0))).shape == (0, 3)
+
+
+def test_a_view_is_predicted_like_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EVALUATION_BATCH", 4)
+    copies = RandomCopies(copies=2)
+    predictor = untrained(MODELS[0], augment=(Shift(pixels=1),), views=copies)
+    view = labelled(pixels(20)).take(torch.arange(19, -1, -2))
+
+    assert torch.equal(predictor.probabilities_of(view), predictor.probabilities(view.images))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 import itertools
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -283,6 +285,29 @@ def test_an_enlarged_training_set_makes_longer_epochs() -> None:
 
     assert made.steps_per_epoch == 5
     assert len(made.images) == len(made.labels) == 20
+
+
+@pytest.mark.parametrize("augment", [(), (MirroredCopies(), Shift(pixels=1))])
+def test_mapped_images_give_the_weights_of_images_in_memory(
+    augment: tuple[Augmentation, ...], tmp_path: Path
+) -> None:
+    recipe = replace(LINEAR, augment=augment, input="standardized")
+    whole, rows = labelled(20), torch.arange(19, 0, -2)
+    np.save(tmp_path / "pixels.npy", whole.pixels.numpy())
+    pixels = torch.from_numpy(np.load(tmp_path / "pixels.npy", mmap_mode="c"))
+    view = LabelledImages(pixels, whole.labels, whole.class_names).take(rows)
+    copy = LabelledImages(whole.pixels[rows], whole.labels[rows], whole.class_names)
+
+    first, second = (Training(recipe, data, data, Seed(), CPU) for data in (view, copy))
+    for _ in first.steps():
+        pass
+    for _ in second.steps():
+        pass
+
+    for one, other in zip(first.net.parameters(), second.net.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert torch.equal(first.net.get_buffer("mean"), second.net.get_buffer("mean"))
+    assert [r.val_loss for r in first.history] == [r.val_loss for r in second.history]
 
 
 def test_a_diverging_training_is_an_error_that_names_the_rate() -> None:

@@ -4,7 +4,7 @@ Source: the Fashion-MNIST article (article C), which doubles 60,000 training ima
 Against `flip`: an epoch shows both views of every image and is twice as long.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -21,10 +21,8 @@ class MirroredCopies(Augmentation):
 
 
 def with_mirrored(data: LabelledImages) -> LabelledImages:
-    """Return the N images, then the same N mirrored left-right: 2N in all."""
-    mirrored = data.images.flip(2)  # (N, H, W, C)
-    return LabelledImages(
-        images=torch.cat([data.images, mirrored]),
-        labels=torch.cat([data.labels, data.labels]),
-        class_names=data.class_names,
-    )
+    """Return the N images, then the same N mirrored left-right: 2N in all, as a view."""
+    twice = data.take(torch.arange(len(data)).repeat(2))
+    second = torch.arange(len(twice)) >= len(data)
+    before = twice.mirrored
+    return replace(twice, mirrored=second if before is None else second ^ before)

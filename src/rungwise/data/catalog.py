@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rungwise.data.decoded import remembered
 from rungwise.data.download import fetch
 from rungwise.data.images import Dataset
 from rungwise.data.origin import Origin
@@ -15,6 +16,7 @@ from rungwise.data.sources.cifar import CifarArchive
 from rungwise.data.sources.digits import Digits
 from rungwise.data.sources.folder import read_folder
 from rungwise.data.sources.idx import IdxFiles
+from rungwise.data.sources.layout import looked_at
 from rungwise.data.sources.npz import read_npz
 from rungwise.data.sources.picture import ImageSize, height_and_width
 from rungwise.data.spec import Spec, parse_spec
@@ -140,7 +142,8 @@ def load(spec: str, *, offline: bool = False, image_size: ImageSize | None = Non
     """Load a named set, an image folder or an `.npz` file.
 
     A named set is looked for in `$RUNGWISE_DATA/<name>/`, then in the cache, then downloaded;
-    its content is verified wherever it lies.
+    its content is verified wherever it lies. What was decoded once is kept in the cache, is mapped
+    into memory from there, and is decoded anew when its files have changed.
 
     Args:
         spec: `mnist`, `./photos`, `/data/photos.npz`, each also with `@n`: a run then draws `n`
@@ -200,16 +203,27 @@ def get(name: str, *, offline: bool = False) -> Path:
 def _load_named(wanted: Spec, offline: bool, image_size: ImageSize | None) -> Dataset:
     entry = CATALOG[wanted.source]
     _require_no_image_size(wanted.source, image_size)
-    train, test = entry.origin.read(get(wanted.source, offline=offline), entry.class_names)
-    return Dataset(wanted.source, train, test)
+    folder = get(wanted.source, offline=offline).resolve()
+    return remembered(
+        wanted.source,
+        f"{folder} {entry.origin} {entry.class_names}",
+        entry.origin.files(folder),
+        lambda: Dataset(wanted.source, *entry.origin.read(folder, entry.class_names)),
+    )
 
 
 def _load_path(wanted: Spec, path: Path, image_size: ImageSize | None) -> Dataset:
+    place = path.resolve()
     if path.is_dir():
-        return read_folder(path, image_size=image_size, name=wanted.source)
+        return remembered(
+            place.name,
+            f"{place} {height_and_width(image_size)}",
+            looked_at(place),
+            lambda: read_folder(path, image_size=image_size, name=wanted.source),
+        )
     if path.suffix.lower() == ".npz" and path.exists():
         _require_no_image_size(wanted.source, image_size)
-        return read_npz(path, wanted.source)
+        return remembered(place.name, str(place), (place,), lambda: read_npz(path, wanted.source))
     raise DataError(
         f"{path} is not a data set" if path.exists() else f"{path} does not exist",
         expected="a folder of images or an .npz file",

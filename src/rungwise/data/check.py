@@ -135,7 +135,7 @@ def check_dataset(
         names: File names by part, for the examples; places such as `train[17]` by default.
         noted: Problems that are known already.
     """
-    parts = _parts(dataset)
+    parts = dataset.parts
     copies = tuple(find_duplicates(parts, names or {}))
     counts = {
         part: dict(zip(data.class_names, data.class_counts(), strict=True))
@@ -154,7 +154,8 @@ def find_duplicates(
     """Yield the exact copies inside each part, across parts, and with conflicting labels."""
     groups: dict[bytes, list[tuple[str, int]]] = {}
     for part, data in parts.items():
-        for i, image in enumerate(data.images.contiguous().numpy()):
+        images = (image for chunk in data.chunks() for image in chunk.contiguous().numpy())
+        for i, image in enumerate(images):
             digest = hashlib.blake2b(image.data, digest_size=16).digest()
             groups.setdefault(digest, []).append((part, i))
     copies = [group for group in groups.values() if len(group) > 1]
@@ -191,11 +192,6 @@ def _with_subset_problem(report: CheckReport, per_class: int | None) -> CheckRep
         fix=f"ask for at most @{counts[name]}, or add images",
     )
     return replace(report, problems=(problem, *report.problems))
-
-
-def _parts(dataset: Dataset) -> dict[str, LabelledImages]:
-    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    return {name: part for name, part in parts.items() if part is not None}
 
 
 def _duplicates(

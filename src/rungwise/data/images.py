@@ -1,7 +1,8 @@
-"""Labelled images in memory, and a data set made of them."""
+"""Labelled images, which are views of one array of pixels, and a data set made of them."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,36 +11,47 @@ import torch
 
 from rungwise.errors import DataError
 
+CHUNK_BYTES = 2**22
+"""About how many bytes of pixels are gathered at once where all images are walked through."""
+
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Images of one size with their labels.
+    """Images of one size with their labels: some rows of an array that others may share.
+
+    Nothing is copied until images are asked for: `take` makes another view, and `gather` and
+    `batches` copy no more than a batch. So the array may be a mapped file larger than the memory.
 
     Args:
-        images: (N, H, W, C) uint8, 0..255; C is 1 for grey, 3 for colour, or any other number.
+        pixels: (M, H, W, C) uint8, 0..255; C is 1 for grey, 3 for colour, or any other number.
         labels: (N,) int64, each an index into `class_names`.
         class_names: The K classes, in the order of their labels.
+        rows: (N,) int64, where each image stands in `pixels`; None for all M of them in order.
+        mirrored: (N,) bool, which images are seen mirrored left-right; None for none of them.
 
     Raises:
         DataError: The shapes, types or labels do not belong together.
     """
 
-    images: torch.Tensor
+    pixels: torch.Tensor
     labels: torch.Tensor
     class_names: tuple[str, ...]
+    rows: torch.Tensor | None = None
+    mirrored: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.images.dtype != torch.uint8 or self.images.dim() != 4:
+        if self.pixels.dtype != torch.uint8 or self.pixels.dim() != 4:
             raise DataError(
-                f"images are {self.images.dtype} of shape {tuple(self.images.shape)}",
+                f"images are {self.pixels.dtype} of shape {tuple(self.pixels.shape)}",
                 expected="uint8 of shape (N, H, W, C)",
                 fix="scale the pixels to 0..255 and add a channel axis of 1 to grey images",
             )
-        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
+        count = len(self.pixels) if self.rows is None else len(self.rows)
+        if self.labels.dtype != torch.int64 or self.labels.shape != (count,):
             raise DataError(
                 f"labels are {self.labels.dtype} of shape {tuple(self.labels.shape)} "
-                f"for {len(self.images)} images",
-                expected=f"int64 of shape ({len(self.images)},): one label for each image",
+                f"for {count} images",
+                expected=f"int64 of shape ({count},): one label for each image",
                 fix="check that the files of images and of labels belong together",
             )
         if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.classes:
@@ -50,7 +62,7 @@ class LabelledImages:
             )
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.labels)
 
     @property
     def classes(self) -> int:
@@ -60,12 +72,88 @@ class LabelledImages:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image."""
-        _, height, width, channels = self.images.shape
+        _, height, width, channels = self.pixels.shape
         return channels, height, width
 
+    @property
+    def images(self) -> torch.Tensor:
+        """(N, H, W, C) uint8: all images, a copy unless this is the whole array. For small sets."""
+        return self.pixels if self._is_whole else self.gather(torch.arange(len(self)))
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.rows is None and self.mirrored is None
+
+    def gather(self, indices: torch.Tensor) -> torch.Tensor:
+        """Return a copy of the images at `indices`, in that order.
+
+        Args:
+            indices: (B,) int64, 0 to N - 1.
+
+        Returns:
+            (B, H, W, C) uint8, where `pixels` is.
+        """
+        indices = indices.to(self.labels.device)
+        images = self.pixels.index_select(0, self.rows_at(indices).to(self.pixels.device))
+        if self.mirrored is not None:
+            seen_mirrored = self.mirrored[indices].to(images.device)
+            images[seen_mirrored] = images[seen_mirrored].flip(2)
+        return images
+
+    def rows_at(self, indices: torch.Tensor) -> torch.Tensor:
+        """Return where in `pixels` the images at `indices` stand."""
+        return indices if self.rows is None else self.rows[indices]
+
+    def first(self, count: int) -> torch.Tensor:
+        """Return a copy of the first images: (B, H, W, C) uint8, B at most `count`."""
+        return self.gather(torch.arange(min(count, len(self))))
+
+    def batches(self, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield all images in order, `size` at a time, as (B, H, W, C) uint8 and (B,) int64."""
+        for start in range(0, len(self), size):
+            stop = min(start + size, len(self))
+            whole = self._is_whole
+            images = self.pixels[start:stop] if whole else self.gather(torch.arange(start, stop))
+            yield images, self.labels[start:stop]
+
+    def chunks(self) -> Iterator[torch.Tensor]:
+        """Yield all images in order, some megabytes at a time, as (B, H, W, C) uint8."""
+        image_bytes = max(1, self.pixels[:1].numel())
+        return (images for images, _ in self.batches(max(1, CHUNK_BYTES // image_bytes)))
+
     def take(self, indices: torch.Tensor) -> "LabelledImages":
-        """Return the images at `indices`, in that order."""
-        return LabelledImages(self.images[indices], self.labels[indices], self.class_names)
+        """Return the images at `indices`, in that order, as a view: no pixel is copied."""
+        return LabelledImages(
+            self.pixels,
+            self.labels[indices],
+            self.class_names,
+            rows=self.rows_at(indices),
+            mirrored=None if self.mirrored is None else self.mirrored[indices],
+        )
+
+    def on(self, device: torch.device) -> "LabelledImages":
+        """Return the images as an array on `device`; what does not fit there is left as it is.
+
+        A processor sees the array where it is. A GPU is given a copy of the N images, if they take
+        no more than half of its free memory.
+        """
+        if device.type != "cuda" or self.pixels.device.type == "cuda":
+            return self
+        needed = len(self) * self.pixels[:1].numel()
+        if needed > torch.cuda.mem_get_info(device)[0] / 2:
+            return self
+        pixels = torch.empty(len(self), *self.pixels.shape[1:], dtype=torch.uint8, device=device)
+        filled = 0
+        for chunk in self.chunks():
+            pixels[filled : filled + len(chunk)] = chunk.to(device)
+            filled += len(chunk)
+        return LabelledImages(pixels, self.labels.to(device), self.class_names)
+
+    def known_as(self, fingerprint: str) -> "LabelledImages":
+        """Return the same images with a fingerprint that was computed before."""
+        known = replace(self)
+        known.__dict__["fingerprint"] = fingerprint  # where a cached property keeps its value
+        return known
 
     def class_counts(self) -> list[int]:
         """Return the number of images of each class."""
@@ -74,15 +162,20 @@ class LabelledImages:
     @cached_property
     def identities(self) -> npt.NDArray[np.int64]:
         """(N,) int64: a number for each image, the same wherever the same pixels stand."""
-        rows = self.images.contiguous().view(len(self), -1).numpy()
-        digests = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in rows)
+        digests = b"".join(
+            hashlib.blake2b(row, digest_size=8).digest()
+            for chunk in self.chunks()
+            for row in chunk.flatten(1).numpy()
+        )
         return np.frombuffer(digests, np.int64)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over shape, pixels, labels and class names."""
-        digest = hashlib.sha256(repr((tuple(self.images.shape), self.class_names)).encode())
-        digest.update(self.images.contiguous().numpy().data)
+        shape = (len(self), *self.pixels.shape[1:])
+        digest = hashlib.sha256(repr((shape, self.class_names)).encode())
+        for chunk in self.chunks():
+            digest.update(chunk.contiguous().numpy().data)
         digest.update(self.labels.contiguous().numpy().data)
         return digest.hexdigest()
 
@@ -107,11 +200,15 @@ class Dataset:
     per_class: int | None = None
     image_size: tuple[int, int] | None = None
 
+    @property
+    def parts(self) -> dict[str, LabelledImages]:
+        """The parts that the set has, by name: train, validation, test."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in named.items() if part is not None}
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the content of all parts and the size of the subset."""
-        parts = [part.fingerprint if part else "" for part in self._parts()]
+        ordered = (self.train, self.validation, self.test)
+        parts = [part.fingerprint if part else "" for part in ordered]
         return hashlib.sha256(repr((parts, self.per_class)).encode()).hexdigest()
-
-    def _parts(self) -> tuple[LabelledImages | None, ...]:
-        return self.train, self.validation, self.test

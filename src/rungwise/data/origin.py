@@ -13,6 +13,9 @@ class Origin(Protocol):
     def missing(self, folder: Path) -> tuple[str, ...]:
         """Return the names of the files that `folder` lacks."""
 
+    def files(self, folder: Path) -> tuple[Path, ...]:
+        """Return the files that `read` reads, where none is missing."""
+
     def downloads(self) -> tuple[Download, ...]:
         """Return what to fetch into a folder so that nothing is missing."""
 

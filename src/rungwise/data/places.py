@@ -1,4 +1,4 @@
-"""Where the files of named sets lie on this machine."""
+"""Where the files of named sets, and decoded sets, lie on this machine."""
 
 import os
 from pathlib import Path
@@ -15,15 +15,24 @@ def cache_folder(name: str) -> Path:
 
     It lies in `$RUNGWISE_HOME`, or else in the platform's user cache.
     """
-    home = os.environ.get("RUNGWISE_HOME")
-    if home:
-        return Path(home).expanduser() / "data" / name
-    from platformdirs import user_cache_path
+    return _home() / "data" / name
 
-    return user_cache_path("rungwise") / "data" / name
+
+def decoded_folder() -> Path:
+    """Return the folder in the cache that decoded sets are kept in; it need not exist."""
+    return _home() / "decoded"
 
 
 def places(name: str) -> tuple[Path, ...]:
     """Return the folders that may hold a named set, in the order in which they are looked at."""
     local = local_folder(name)
     return (*((local,) if local else ()), cache_folder(name))
+
+
+def _home() -> Path:
+    home = os.environ.get("RUNGWISE_HOME")
+    if home:
+        return Path(home).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("rungwise")

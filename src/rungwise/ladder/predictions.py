@@ -46,7 +46,7 @@ def probabilities_of(
             return read_tensors(path)[0]["probabilities"]
         except (RunError, KeyError):
             path.unlink()
-    probabilities = predictor_of(recipe, runs, device).probabilities(images.images)
+    probabilities = predictor_of(recipe, runs, device).probabilities_of(images)
     write_tensors(path, {"probabilities": probabilities}, {"part": part, "recipe": recipe.name})
     return probabilities
 

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from rungwise.data.images import LabelledImages
 from rungwise.models.base import Output
 
 InputScaling = Literal["unit", "raw", "standardized"]
@@ -37,25 +38,32 @@ class ScaledNetwork(nn.Module):
 
 
 def input_statistics(
-    scaling: InputScaling, pixels: torch.Tensor
+    scaling: InputScaling, train: LabelledImages
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return mean and standard deviation, (C,) float32 each, that a scaling subtracts and divides.
 
     Args:
         scaling: `unit` leaves 0..1, `raw` makes 0..255, `standardized` makes each channel of the
             training images mean 0 and deviation 1.
-        pixels: (N, H, W, C) uint8, the training images.
+        train: The training images; C channels.
     """
-    channels = pixels.shape[-1]
+    channels = train.shape[0]
     if scaling == "raw":
         return torch.zeros(channels), torch.full((channels,), 1 / 255)
     if scaling == "unit":
         return torch.zeros(channels), torch.ones(channels)
-    counts = [
-        torch.bincount(pixels[..., c].flatten(), minlength=256).double() for c in range(channels)
-    ]
+    counts = _level_counts(train).double()
     levels = torch.arange(256, dtype=torch.float64) / 255
     mean = torch.stack([(count * levels).sum() / count.sum() for count in counts])
     square = torch.stack([(count * levels**2).sum() / count.sum() for count in counts])
     std = (square - mean**2).clamp_min(0).sqrt()
     return mean.float(), torch.where(std > 1e-6, std, torch.ones_like(std)).float()
+
+
+def _level_counts(images: LabelledImages) -> torch.Tensor:
+    """Return how often each channel has each of the levels 0 to 255: (C, 256) int64."""
+    counts = torch.zeros(images.shape[0], 256, dtype=torch.int64)
+    for chunk in images.chunks():
+        for channel, count in enumerate(counts):
+            count += torch.bincount(chunk[..., channel].flatten(), minlength=256)
+    return counts

@@ -130,15 +130,13 @@ inline void normal(Floats x, Floats &share, Floats &density) {
 
 // --- From the images to the net, and from the net to the loss ----------------------------------
 
-void gather(const uint8_t *images, const int64_t *chosen, float *out, int64_t count, int64_t size) {
-#pragma omp parallel for num_threads(threads_for(count *size))
-    for (int64_t n = 0; n < count; ++n)
-        for (int64_t i = 0; i < size; i += LANES) {
-            const int lanes = lanes_at(i, size);
-            const Bytes pixels = take<Bytes>(images + chosen[n] * size + i, lanes);
-            const Floats values = __builtin_convertvector(__builtin_convertvector(pixels, Mask), Floats);
-            put(out + n * size + i, values / 255.0f, lanes);
-        }
+void to_unit(const uint8_t *pixels, float *out, int64_t count) {
+#pragma omp parallel for num_threads(threads_for(count))
+    for (int64_t i = 0; i < count; i += LANES) {
+        const int lanes = lanes_at(i, count);
+        const Mask whole = __builtin_convertvector(take<Bytes>(pixels + i, lanes), Mask);
+        store(out + i, __builtin_convertvector(whole, Floats) / 255.0f, lanes);
+    }
 }
 
 template <class T>
@@ -488,10 +486,7 @@ void norm_backward(const T *gradient, const T *in, T *out, Norm norm, float *wei
     }
 
 extern "C" {
-void gather_u8(const uint8_t *images, const int64_t *chosen, float *out, int64_t count,
-               int64_t size) {
-    gather(images, chosen, out, count, size);
-}
+void to_unit_u8(const uint8_t *pixels, float *out, int64_t count) { to_unit(pixels, out, count); }
 BOTH(ENDS)
 BOTH(DROP)
 BOTH(POOL)

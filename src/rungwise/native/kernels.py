@@ -81,24 +81,20 @@ class Kernels:
                 function = getattr(compiled, f"{name}_{suffix}")
                 function.argtypes, function.restype = arguments, None
                 self._functions[name, dtype] = function
-        self._gather = compiled.gather_u8
-        self._gather.argtypes = [*[c_void_p] * 3, c_int64, c_int64]
-        self._gather.restype = None
+        self._to_unit = compiled.to_unit_u8
+        self._to_unit.argtypes, self._to_unit.restype = [c_void_p, c_void_p, c_int64], None
 
     def _of(self, name: str, values: torch.Tensor) -> Callable[..., None]:
         return self._functions[name, values.dtype]
 
-    def gather(self, pixels: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        """Return the chosen images in 0..1: (n, C, H, W) float32, channels-last.
+    def to_unit(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return images in 0..1: (N, C, H, W) float32, channels-last.
 
         Args:
             pixels: (N, H, W, C) uint8, contiguous.
-            chosen: (n,) int64, contiguous, each in 0..N-1.
         """
-        count, (height, width, channels) = len(chosen), pixels.shape[1:]
-        images = torch.empty(count, height, width, channels)
-        pointers = pixels.data_ptr(), chosen.data_ptr(), images.data_ptr()
-        self._gather(*pointers, count, height * width * channels)
+        images = torch.empty(pixels.shape)
+        self._to_unit(pixels.data_ptr(), images.data_ptr(), pixels.numel())
         return images.permute(0, 3, 1, 2)
 
     def scale(

@@ -9,9 +9,10 @@ from torch import nn
 
 from rungwise import randomness
 from rungwise.augment.views import View, Views
+from rungwise.data.images import LabelledImages
 from rungwise.errors import DataError, RunError, UsageError
 from rungwise.models.base import Output
-from rungwise.models.input import ScaledNetwork, input_statistics
+from rungwise.models.input import ScaledNetwork
 from rungwise.training import precision
 from rungwise.training.checkpoint import damaged, read_tensors, write_tensors
 from rungwise.training.loop import EVALUATION_BATCH, to_unit
@@ -51,12 +52,17 @@ class Predictor:
             DataError: The images are not of the training's shape.
         """
         self._require_shape(pixels)
-        chunks = range(0, len(pixels), EVALUATION_BATCH)
-        with torch.no_grad():
-            results = [
-                self._chunk(pixels[start : start + EVALUATION_BATCH], start) for start in chunks
-            ]
-        return torch.cat(results) if results else torch.zeros(0, len(self.class_names))
+        starts = range(0, len(pixels), EVALUATION_BATCH)
+        return self._joined(pixels[start : start + EVALUATION_BATCH] for start in starts)
+
+    def probabilities_of(self, images: LabelledImages) -> torch.Tensor:
+        """Return class probabilities (N, K) float32; of many images only a batch is in memory.
+
+        Raises:
+            DataError: The images are not of the training's shape.
+        """
+        self._require_shape(images.pixels)
+        return self._joined(pixels for pixels, _ in images.batches(EVALUATION_BATCH))
 
     def reconstructions(self, pixels: torch.Tensor) -> torch.Tensor | None:
         """Return the first net's reconstructions (N, C, H, W) in 0..1, if it makes any."""
@@ -65,7 +71,14 @@ class Predictor:
             output = self._forward(0, to_unit(pixels.to(self.device)))
         return None if output.reconstruction is None else output.reconstruction.float().cpu()
 
-    def _chunk(self, pixels: torch.Tensor, start: int) -> torch.Tensor:
+    def _joined(self, batches: Iterable[torch.Tensor]) -> torch.Tensor:
+        with torch.no_grad():
+            results = [
+                self._batch(pixels, i * EVALUATION_BATCH) for i, pixels in enumerate(batches)
+            ]
+        return torch.cat(results) if results else torch.zeros(0, len(self.class_names))
+
+    def _batch(self, pixels: torch.Tensor, start: int) -> torch.Tensor:
         images = to_unit(pixels.to(self.device))
         total = torch.zeros(len(pixels), len(self.class_names), device=self.device)
         for member in range(len(self.nets)):
@@ -194,9 +207,8 @@ def _of_member(tensors: dict[str, torch.Tensor], index: int) -> dict[str, torch.
 def _rebuild(
     recipe: Recipe, shape: tuple[int, int, int], classes: int, weights: dict[str, torch.Tensor]
 ) -> nn.Module:
-    blank = torch.zeros(1, *shape[1:], shape[0], dtype=torch.uint8)
     net = recipe.model.build(shape, classes, randomness.generator("blank"))
-    network = ScaledNetwork(net, *input_statistics("unit", blank))
+    network = ScaledNetwork(net, torch.zeros(shape[0]), torch.ones(shape[0]))
     network.load_state_dict(weights)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval()

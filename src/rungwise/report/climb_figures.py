@@ -373,7 +373,7 @@ def _changes_images(augment: Sequence[Augmentation]) -> bool:
 
 
 def _paint_augmented(sources: Sources, augment: Sequence[Augmentation], path: Path) -> object:
-    before = to_unit(sources.training_images().images[:AUGMENTED_IMAGES])
+    before = to_unit(sources.training_images().first(AUGMENTED_IMAGES))
     rng = randomness.generator("report", "augmented")
     copies = []
     for _ in range(AUGMENTED_COPIES):

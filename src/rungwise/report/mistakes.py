@@ -48,7 +48,7 @@ def mistakes(probabilities: torch.Tensor, data: LabelledImages, seed: int) -> li
         seed: Written onto each.
     """
     confidence, answers = probabilities.max(1)
-    wrong = (answers != data.labels).nonzero().flatten().tolist()
+    wrong = (answers != data.labels).nonzero().flatten()
     return [
         Mistake(
             seed,
@@ -56,9 +56,9 @@ def mistakes(probabilities: torch.Tensor, data: LabelledImages, seed: int) -> li
             data.class_names[int(data.labels[place])],
             data.class_names[int(answers[place])],
             confidence[place].item(),
-            data.images[place],
+            image,
         )
-        for place in wrong
+        for place, image in zip(wrong.tolist(), data.gather(wrong), strict=True)
     ]
 
 

@@ -51,7 +51,7 @@ def contact_sheet(images: LabelledImages, path: Path, per_class: int = 10) -> Pa
     firsts = [
         (images.labels == label).nonzero().flatten()[:per_class] for label in range(len(names))
     ]
-    rows = [images.images[places.to(images.images.device)] for places in firsts]
+    rows = [images.gather(places) for places in firsts]
     figure, axes, centres = _mosaic([as_pixels(row) for row in rows], columns=per_class)
     axes.set_yticks(centres, names, parse_math=False)
     if len(names) < images.classes:

@@ -25,6 +25,6 @@ def draw_run_figures(run: Run, parts: Parts) -> list[Path]:
 
 def draw_reconstructions(predictor: Predictor, data: LabelledImages, path: Path) -> list[Path]:
     """Draw the first images above their reconstructions, if the net makes any."""
-    pixels = data.images[:SHOWN_IMAGES]
+    pixels = data.first(SHOWN_IMAGES)
     rebuilt = predictor.reconstructions(pixels)
     return [] if rebuilt is None else [pictures.reconstructions(to_unit(pixels), rebuilt, path)]

@@ -64,7 +64,7 @@ def build_network(recipe: Recipe, train: LabelledImages, seed: Seed) -> ScaledNe
     """Return the recipe's freshly initialised net behind its input scaling."""
     rng = randomness.generator(str(seed), "weights")
     net = recipe.model.build(train.shape, train.classes, rng)
-    return ScaledNetwork(net, *input_statistics(recipe.input, train.images))
+    return ScaledNetwork(net, *input_statistics(recipe.input, train))
 
 
 def to_unit(pixels: torch.Tensor) -> torch.Tensor:
@@ -80,7 +80,7 @@ class Training:
         train: The images to learn from.
         validation: The images to measure each epoch with, if there are any.
         seed: Keys all randomness.
-        device: Where the work is done; images are moved there once.
+        device: Where the work is done; images are moved there once, if they fit.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Training:
         for augmentation in recipe.augment:
             train = augmentation.enlarge(train)
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.images, self.labels = train.images.to(device), train.labels.to(device)
+        self.images, self.labels = train.on(device), train.labels.to(device)
         self.validation = validation
         # Not F.one_hot, which looks at the labels first: on a GPU the host would wait for that.
         self._one_hot = torch.eye(train.classes, device=device)
@@ -168,18 +168,14 @@ class Training:
             )
 
     def _changed_batch(self, indices: torch.Tensor, rng: torch.Generator) -> Batch:
-        images = self._images_at(indices)
+        pixels = self.images.gather(indices).to(self.device)
+        images = to_unit(pixels) if self._kernels is None else self._kernels.to_unit(pixels)
         for augmentation in self.recipe.augment:
             images = augmentation.change_images(images, rng)
         batch = Batch(images, self._one_hot[self.labels[indices]])
         for technique in self.recipe.techniques:
             batch = technique.change_batch(batch, rng)
         return batch
-
-    def _images_at(self, indices: torch.Tensor) -> torch.Tensor:
-        if self._kernels is None:
-            return to_unit(self.images[indices])
-        return self._kernels.gather(self.images, indices)
 
     def _forward(self, net: nn.Module, images: torch.Tensor) -> Output:
         with precision.autocast(self.recipe.precision, self.device):
@@ -235,11 +231,8 @@ class Training:
         net.eval()
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         with torch.no_grad():
-            for start in range(0, len(self.validation), EVALUATION_BATCH):
-                chunk = slice(start, start + EVALUATION_BATCH)
-                sums += self._measure(
-                    net, self.validation.images[chunk], self.validation.labels[chunk]
-                )
+            for pixels, labels in self.validation.batches(EVALUATION_BATCH):
+                sums += self._measure(net, pixels, labels)
         loss, correct = (sums / len(self.validation)).tolist()
         return loss, correct
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rungwise.data.sources.layout import natural_key, read_layout
+from rungwise.data.sources.layout import looked_at, natural_key, read_layout
 from rungwise.errors import DataError
 
 WritePng = Callable[..., Path]
@@ -109,3 +109,11 @@ def test_a_folder_without_classes_says_what_was_expected(
         read_layout(root)
     assert "<class>" in str(caught.value.expected)
     assert caught.value.fix
+
+
+def test_all_files_and_folders_that_matter_are_looked_at(photos: Path) -> None:
+    seen = looked_at(photos)
+    layout = read_layout(photos)
+    assert {file.path for files in layout.parts.values() for file in files} < set(seen)
+    assert {photos, photos / "train", photos / "train" / "cat"} < set(seen)
+    assert seen == looked_at(photos)

@@ -44,6 +44,12 @@ class CifarArchive:
         """Return the archive's name if `folder` holds neither it nor the unpacked batches."""
         return () if _find(folder) else (ARCHIVE,)
 
+    def files(self, folder: Path) -> tuple[Path, ...]:
+        """Return the archive, or the unpacked batches."""
+        found = _find(folder) or folder / ARCHIVE
+        names = (*TRAIN_FILES, TEST_FILE)
+        return tuple(found / name for name in names) if found.is_dir() else (found,)
+
     def downloads(self) -> tuple[Download, ...]:
         """Return the archive."""
         verify = partial(_verify, identities=self.identities)

@@ -4,7 +4,6 @@ Colour is one for the whole folder: grey if every file is grey, else RGB. All pr
 are collected before any is raised, so that one call tells everything there is to mend.
 """
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,10 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rungwise.data.decoded import as_tensor, scratch_folder
 from rungwise.data.images import Dataset, LabelledImages
 from rungwise.data.problems import EXAMPLES, Problem, data_error, listed
 from rungwise.data.sources.layout import LabelledFile, Layout, read_layout
 from rungwise.data.sources.picture import ImageSize, Picture, height_and_width, read_picture
+from rungwise.data.sources.stack import Stack
 from rungwise.errors import DataError
 
 
@@ -32,8 +33,8 @@ class Survey:
         modes: Number of files by Pillow's mode.
         first_of_size: The first few files of each size.
         readable: The decoded files by part, in order.
-        pixels: Their pixels, or None when they cannot be stacked: sizes are mixed, or there are
-            more than half of the machine's memory holds.
+        pixels: Their pixels in the same order, (N, H, W, C) uint8, mapped from a file; None when
+            they cannot be stacked because sizes are mixed.
     """
 
     layout: Layout
@@ -44,8 +45,7 @@ class Survey:
         default_factory=lambda: defaultdict(list)
     )
     readable: dict[str, list[LabelledFile]] = field(default_factory=dict)
-    pixels: dict[str, list[NDArray[np.uint8]]] | None = field(default_factory=dict)
-    too_large_bytes: int = 0
+    pixels: NDArray[np.uint8] | None = None
 
 
 def read_folder(
@@ -80,10 +80,57 @@ def survey(path: Path, *, image_size: ImageSize | None = None) -> Survey:
     Raises:
         ConfigError: `image_size` is impossible.
         DataError: There is no class folder to look into.
+        StorageError: There is no space for the pixels.
     """
     height_and_width(image_size)
     found = Survey(read_layout(path))
-    total = sum(map(len, found.layout.parts.values()))
+    with scratch_folder() as scratch:
+        stack = Stack(scratch)
+        for part, file, picture in _readable(found, image_size):
+            found.readable[part].append(file)
+            _note(found, file, picture)
+            if _of_one_size(found, image_size):
+                stack.add(picture.pixels)
+        if _of_one_size(found, image_size):
+            found.pixels = stack.array()
+    return found
+
+
+def problems(found: Survey, image_size: ImageSize | None) -> list[Problem]:
+    """Return all problems of a survey, errors and warnings."""
+    return [
+        *([_unreadable_problem(found)] if found.unreadable else []),
+        *([] if _of_one_size(found, image_size) else [_mixed_problem(found)]),
+        *found.layout.problems,
+    ]
+
+
+def assemble(found: Survey, name: str) -> Dataset:
+    """Make a data set of the readable images of a survey whose `pixels` are there.
+
+    Raises:
+        DataError: The images cannot be stacked.
+    """
+    if found.pixels is None:
+        raise DataError(
+            f"the images of {found.layout.root} cannot be stacked",
+            expected="images of one size",
+            fix="pass an image size such as 32",
+        )
+    pixels, first = as_tensor(found.pixels), 0
+    parts = {}
+    for part, files in found.readable.items():
+        labels = torch.tensor([file.label for file in files], dtype=torch.int64)
+        own = pixels[first : first + len(files)]
+        parts[part] = LabelledImages(own, labels, found.layout.class_names)
+        first += len(files)
+    return Dataset(name, parts["train"], test=parts.get("test"), validation=parts.get("validation"))
+
+
+def _readable(
+    found: Survey, image_size: ImageSize | None
+) -> Iterator[tuple[str, LabelledFile, Picture]]:
+    """Yield each picture with its part and file; note those that cannot be read."""
     for part, files in found.layout.parts.items():
         found.readable[part] = []
         for file in files:
@@ -92,80 +139,18 @@ def survey(path: Path, *, image_size: ImageSize | None = None) -> Survey:
             except DataError as error:
                 found.unreadable.append((file.path, _reason(error, file.path)))
             else:
-                found.readable[part].append(file)
-                _note(found, part, file, picture, total)
-    return found
+                yield part, file, picture
 
 
-def problems(found: Survey, image_size: ImageSize | None) -> list[Problem]:
-    """Return all problems of a survey, errors and warnings."""
-    mixed = image_size is None and len(found.sizes) > 1
-    return [
-        *([_unreadable_problem(found)] if found.unreadable else []),
-        *([_mixed_problem(found)] if mixed else []),
-        *([_memory_problem(found)] if found.too_large_bytes else []),
-        *found.layout.problems,
-    ]
+def _of_one_size(found: Survey, image_size: ImageSize | None) -> bool:
+    return image_size is not None or len(found.sizes) < 2
 
 
-def assemble(found: Survey, name: str) -> Dataset:
-    """Stack the readable images of a survey whose `pixels` are there.
-
-    Raises:
-        DataError: The images cannot be stacked.
-    """
-    if found.pixels is None:
-        raise DataError(
-            f"the images of {found.layout.root} cannot be stacked",
-            expected="images of one size that fit into memory",
-            fix="pass an image size such as 32",
-        )
-    arrays = [array for part in found.pixels.values() for array in part]
-    channels = max((array.shape[2] for array in arrays), default=1)
-    size = arrays[0].shape[:2] if arrays else (1, 1)
-    parts = {
-        part: _stack(found.pixels.get(part, []), files, found.layout.class_names, (*size, channels))
-        for part, files in found.readable.items()
-    }
-    return Dataset(name, parts["train"], test=parts.get("test"), validation=parts.get("validation"))
-
-
-def _note(found: Survey, part: str, file: LabelledFile, picture: Picture, total: int) -> None:
-    """Count one picture, and keep its pixels as long as all can be stacked."""
+def _note(found: Survey, file: LabelledFile, picture: Picture) -> None:
     found.sizes[picture.size] += 1
     found.modes[picture.mode] += 1
     if len(first := found.first_of_size[picture.size]) < EXAMPLES:
         first.append(file.path)
-    if found.pixels is None:
-        return
-    kept = next((arrays[0] for arrays in found.pixels.values() if arrays), picture.pixels)
-    needed = total * picture.pixels.nbytes
-    if needed > _half_of_memory_bytes():
-        found.too_large_bytes = needed
-    if found.too_large_bytes or kept.shape[:2] != picture.pixels.shape[:2]:
-        found.pixels = None
-    else:
-        found.pixels.setdefault(part, []).append(picture.pixels)
-
-
-def _half_of_memory_bytes() -> float:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
-    except (AttributeError, OSError, ValueError):  # not every platform tells
-        return float("inf")
-
-
-def _stack(
-    arrays: list[NDArray[np.uint8]],
-    files: list[LabelledFile],
-    class_names: tuple[str, ...],
-    shape: tuple[int, ...],
-) -> LabelledImages:
-    images = np.empty((len(arrays), *shape), np.uint8)
-    for i, array in enumerate(arrays):
-        images[i] = array  # a grey image fills all three channels
-    labels = torch.tensor([file.label for file in files], dtype=torch.int64)
-    return LabelledImages(torch.from_numpy(images), labels, class_names)
 
 
 def _reason(error: DataError, path: Path) -> str:
@@ -209,14 +194,4 @@ def _mixed_problem(found: Survey) -> Problem:
         fix="pass an image size such as 32, which resizes every image, or resize them yourself",
         count=len(told),
         examples=tuple(told[:EXAMPLES]),
-    )
-
-
-def _memory_problem(found: Survey) -> Problem:
-    return Problem(
-        severity="error",
-        kind="too_large",
-        problem=f"the images of {found.layout.root} need {found.too_large_bytes / 2**30:.1f} GiB",
-        expected=f"at most {_half_of_memory_bytes() / 2**30:.1f} GiB, half the machine's memory",
-        fix="pass an image size such as 32, which resizes every image",
     )

@@ -42,6 +42,10 @@ class IdxFiles:
         """Return the names of the files that `folder` lacks."""
         return tuple(f"{name}.gz" for name in self.identities if _find(folder, name) is None)
 
+    def files(self, folder: Path) -> tuple[Path, ...]:
+        """Return the four files."""
+        return tuple(_find(folder, name) or folder / f"{name}.gz" for name in self.identities)
+
     def downloads(self) -> tuple[Download, ...]:
         """Return the four files; mirrors wrap them anew, so only the content is compared."""
         return tuple(

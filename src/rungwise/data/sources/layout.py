@@ -81,6 +81,11 @@ def read_layout(root: Path) -> Layout:
     return layout
 
 
+def looked_at(root: Path) -> list[Path]:
+    """Return all files and folders, in order, on which the content of an image folder depends."""
+    return [root, *(path for depth in ("*", "*/*", "*/*/*") for path in sorted(root.glob(depth)))]
+
+
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Return a key that sorts `class10` after `class9`.
 

@@ -1,5 +1,6 @@
 """NumPy archives: `x_train, y_train, x_test, y_test`, or `images, labels`."""
 
+import shutil
 import zipfile
 import zlib
 from pathlib import Path
@@ -7,13 +8,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from rungwise.data.decoded import as_tensor, mapped, scratch_folder
 from rungwise.data.images import Dataset, LabelledImages
 from rungwise.data.problems import listed
 from rungwise.errors import DataError
+from rungwise.storage import explaining_storage
 
 Array = NDArray[Any]
+
+LARGE_BYTES = 2**24
+"""Size of an array from which on it is unpacked to a file, not into memory."""
 
 _PARTS = {"train": ("x_train", "y_train"), "test": ("x_test", "y_test")}
 _OPTIONAL = {"validation": ("x_val", "y_val")}
@@ -36,7 +43,8 @@ def read_npz(path: Path, name: str | None = None) -> Dataset:
         DataError: The file is damaged, an array is missing or of the wrong type or shape, or a
             class has no training image.
     """
-    arrays = _arrays(path)
+    with scratch_folder() as scratch:
+        arrays = _arrays(path, scratch)
     if "images" in arrays and "labels" in arrays:
         pairs = {"train": ("images", "labels")}
     else:
@@ -65,19 +73,39 @@ def read_npz(path: Path, name: str | None = None) -> Dataset:
     )
 
 
-def _arrays(path: Path) -> dict[str, Array]:
+def _arrays(path: Path, scratch: Path) -> dict[str, Array]:
+    """Return the arrays of an archive; large ones are unpacked to files and mapped from there."""
     try:
         with path.open("rb") as file:  # NumPy would leave a damaged archive open
             archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
+            if not isinstance(archive, NpzFile):
                 raise ValueError("it is a single array")
-            return {key: archive[key] for key in archive.files}
+            return {
+                key: _unpacked(archive, key, scratch / f"{i}.npy")
+                for i, key in enumerate(archive.files)
+            }
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read as an .npz archive: {error}",
             expected=f"{_EXPECTED}; no Python objects",
             fix="save plain arrays with numpy.savez_compressed",
         ) from error
+
+
+def _unpacked(archive: NpzFile, key: str, path: Path) -> Array:
+    """Return one array of an archive, by way of the file `path` if it is large."""
+    member = f"{key}.npy"
+    unpacked = archive.zip
+    if (
+        unpacked is None
+        or member not in unpacked.namelist()
+        or unpacked.getinfo(member).file_size < LARGE_BYTES
+    ):
+        array: Array = archive[key]
+        return array
+    with explaining_storage(path), unpacked.open(member) as source, path.open("wb") as target:
+        shutil.copyfileobj(source, target)
+    return mapped(path)
 
 
 def _images(array: Array, source: str) -> torch.Tensor:
@@ -87,7 +115,7 @@ def _images(array: Array, source: str) -> torch.Tensor:
             expected="uint8, 0..255, of shape (N, H, W) or (N, H, W, C), with at least one image",
             fix="scale to 0..255, round, and save with .astype('uint8')",
         )
-    images = torch.from_numpy(array)
+    images = as_tensor(array)
     return images.unsqueeze(-1) if array.ndim == 3 else images
 
 
@@ -128,7 +156,7 @@ def _require_every_class(train: LabelledImages, path: Path) -> None:
 
 
 def _require_one_shape(parts: dict[str, LabelledImages], path: Path) -> None:
-    shapes = {part: tuple(images.images.shape[1:]) for part, images in parts.items()}
+    shapes = {part: tuple(images.pixels.shape[1:]) for part, images in parts.items()}
     if len(set(shapes.values())) > 1:
         raise DataError(
             f"{path} has images of different shapes: {shapes}",

@@ -138,6 +138,8 @@ def show(
         to: Where to write the picture; .png or .svg.
         offline: Never download.
     """
+    import torch
+
     from rungwise.data import load
     from rungwise.report.pictures import contact_sheet, heat_map
 
@@ -157,4 +159,5 @@ def show(
             fix="choose another --index",
         )
     label = images.class_names[int(images.labels[index])]
-    print(heat_map(images.images[index], label, to).resolve())
+    image = images.gather(torch.tensor([index]))[0]
+    print(heat_map(image, label, to).resolve())

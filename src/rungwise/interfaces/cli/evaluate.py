@@ -63,7 +63,7 @@ def evaluate(
     if opened is not None:
         root = run.resolve().parents[2] if run.is_dir() else place.out
         record_opening(root, opened, "evaluate " + " ".join(map(str, paths)))
-    evaluation = measure(predictor.probabilities(images.images), images)
+    evaluation = measure(predictor.probabilities_of(images), images)
     if output.json:
         print_json(evaluation.to_dict())
     else:
