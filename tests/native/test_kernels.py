@@ -436,28 +436,22 @@ def test_the_slope_of_gelu_is_exact_within_a_millionth(native: Kernels) -> None:
 # --- From the images to the net, and from the net to the loss ------------------------------------
 
 
-@pytest.mark.parametrize("size", [(1, 1), (8, 8), (9, 7)], ids=str)
-@pytest.mark.parametrize("channels", [1, 3])
-def test_gathered_pixels_are_the_chosen_images_in_0_to_1(
-    native: Kernels, size: tuple[int, int], channels: int
+@pytest.mark.parametrize("shape", [(2, 1, 1, 1), (3, 8, 8, 3), (2, 9, 7, 1)], ids=str)
+def test_pixels_become_numbers_from_0_to_1(
+    native: Kernels, shape: tuple[int, int, int, int]
 ) -> None:
-    pixels = torch.randint(
-        256, (10, *size, channels), generator=generator("pixels"), dtype=torch.uint8
-    )
-    chosen = torch.tensor([7, 0, 7, 9])
+    pixels = torch.randint(256, shape, generator=generator("pixels"), dtype=torch.uint8)
 
-    images = native.gather(pixels, chosen)
+    images = native.to_unit(pixels)
 
-    assert torch.equal(images, pixels[chosen].permute(0, 3, 1, 2).float() / 255)
+    assert torch.equal(images, pixels.permute(0, 3, 1, 2).float() / 255)
     assert images.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_every_level_of_a_pixel_is_divided_exactly(native: Kernels) -> None:
     levels = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1)
 
-    images = native.gather(levels, torch.tensor([0]))
-
-    assert torch.equal(images.flatten(), torch.arange(256) / 255)
+    assert torch.equal(native.to_unit(levels).flatten(), torch.arange(256) / 255)
 
 
 @formats
@@ -535,9 +529,10 @@ def results(native: Kernels, name: str, dtype: torch.dtype) -> list[torch.Tensor
     if name == "pool_backward":
         _, origin = native.pool(maps, True, True, Drop(0.2, 1), Drop(0.2, 2))
         return [native.pool_backward(gradient, origin, (33, 32), 0.2, 0.2)]
-    if name == "gather":
-        pixels = torch.arange(256, dtype=torch.uint8).repeat(400).view(100, 32, 32, 1)
-        return [native.gather(pixels, torch.arange(99, -1, -1))]
+    if name == "to_unit":
+        return [
+            native.to_unit(torch.arange(256, dtype=torch.uint8).repeat(400).view(100, 32, 32, 1))
+        ]
     if name == "scale":
         mean = torch.arange(channels) / 8
         return [native.scale(maps.float(), mean, mean + 1, dtype)]
@@ -554,7 +549,7 @@ def results(native: Kernels, name: str, dtype: torch.dtype) -> list[torch.Tensor
 
 ELEMENTWISE = [
     *("drop", "relu_drop_backward", "pool", "pool_backward"),
-    *("gather", "scale", "cross_entropy"),
+    *("to_unit", "scale", "cross_entropy"),
 ]
 
 

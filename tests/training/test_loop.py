@@ -14,6 +14,7 @@ from rungwise.data.images import LabelledImages
 from rungwise.errors import RunError
 from rungwise.models import CNN, MLP, Compact, Multitask
 from rungwise.models.base import Model, Output
+from rungwise.models.layers import Classifier
 from rungwise.randomness import generator
 from rungwise.techniques import (
     Batch,
@@ -316,7 +317,7 @@ def test_a_diverging_training_is_an_error_that_names_the_rate() -> None:
     with pytest.raises(RunError, match="has diverged") as caught:
         list(made.steps())
 
-    assert caught.value.expected == "a finite loss"
+    assert caught.value.expected == "a finite loss and finite weights"
     assert "lower optimizer.lr (it is 1e+38)" in str(caught.value.fix)
 
 
@@ -402,19 +403,19 @@ def test_dropout_differs_from_step_to_step_and_is_off_in_validation() -> None:
     seen: list[list[float]] = []
 
     class Noise(nn.Module):
-        def forward(self, images: torch.Tensor) -> Output:
-            if self.training and isinstance(images, torch.Tensor):
-                seen.append(torch.rand(4).tolist())
-            return Output(images.flatten(1)[:, :3] * self.weight)
-
         def __init__(self) -> None:
             super().__init__()
             self.weight = nn.Parameter(torch.ones(()))
 
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            if self.training and not images.is_meta:
+                seen.append(torch.rand(4).tolist())
+            return images.flatten(1)[:, :3] * self.weight
+
     @dataclass(frozen=True)
     class Noisy(Model):
         def build(self, shape, classes, rng) -> nn.Module:
-            return Noise()
+            return Classifier(("noise", Noise()))
 
     finished(replace(LINEAR, model=Noisy()), n=10)
 

@@ -36,8 +36,6 @@ from rungwise.training.seed import Seed
 
 SECONDS_BETWEEN_SAVES = 5.0
 
-_summarize = functools.cache(summarize)
-
 
 @dataclass(frozen=True)
 class Job:
@@ -100,7 +98,7 @@ class Job:
     def flops(self) -> float:
         """About how many operations the training takes."""
         train = self.dataset.train
-        model = _summarize(self.recipe.model, train.shape, train.classes)
+        model = summarize(self.recipe.model, train.shape, train.classes)
         return float(model.training_flops_per_image * self.images_seen)
 
     def probe(self, seconds: float) -> float:
@@ -212,7 +210,7 @@ class Job:
 
     def _summary(self, training: Training) -> dict[str, Any]:
         kept = training.kept_record()
-        model = _summarize(self.recipe.model, self.dataset.train.shape, self.dataset.train.classes)
+        model = summarize(self.recipe.model, self.dataset.train.shape, self.dataset.train.classes)
         images = len(training.images) * len(training.history)
         return {
             "data": self.dataset.name,
@@ -235,7 +233,7 @@ class Job:
 
 def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: torch.device) -> Job:
     """Return the job of training one net of `recipe`, its precision resolved for the device."""
-    model = _summarize(recipe.model, dataset.train.shape, dataset.train.classes)
+    model = summarize(recipe.model, dataset.train.shape, dataset.train.classes)
     resolved = precision.resolve(recipe.precision, device, model.flops * recipe.batch_size)
     recipe = replace(recipe, precision=resolved, views=None, ensemble=())
     return Job(recipe, dataset, seed, root, device)

@@ -4,9 +4,9 @@ An image's shape is followed through the network without computing anything: the
 shapes and no memory, so a large network costs no more than a small one.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from torch import nn
@@ -70,8 +70,9 @@ class Summary:
     training_flops_per_image: int
 
 
+@functools.cache
 def summarize(model: Model, shape: tuple[int, int, int], classes: int) -> Summary:
-    """Build a model's network and follow an image through it.
+    """Build a model's network and follow an image through it; done once for each model and shape.
 
     Args:
         model: The architecture's settings.
@@ -129,7 +130,7 @@ class _Trace:
         self._alive = [images]  # An identity is used again when its tensor is freed.
         for name, module in network.named_modules():
             if not list(module.children()):
-                module.register_forward_hook(partial(self._record, name))
+                module.register_forward_hook(functools.partial(self._record, name))
 
     def heads(self, output: Output) -> dict[str, str]:
         heads = output._asdict()

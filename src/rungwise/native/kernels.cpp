@@ -88,9 +88,17 @@ inline int threads_for(int64_t elements) { return elements < GRAIN ? 1 : omp_get
 // A uniform 32-bit word for each position, mixed as in MurmurHash3's finalizer.
 inline Words random_words(int64_t position, uint64_t key) {
     Words word = (counting() + uint32_t(position)) * 0x9e3779b1u + uint32_t(key);
-    word = (word ^ (word >> 16)) * 0x85ebca6bu;
-    word = (word ^ (word >> 13) ^ uint32_t(key >> 32)) * 0xc2b2ae35u;
+    word = (word ^ (word >> 16) ^ uint32_t(key >> 32)) * 0x85ebca6bu;
+    word = (word ^ (word >> 13)) * 0xc2b2ae35u;
     return word ^ (word >> 16);
+}
+
+// Lets every bit of a key change every other. Source: Steele et al. 2014, "Fast splittable
+// pseudorandom number generators".
+inline uint64_t mixed(uint64_t key) {
+    key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9u;
+    key = (key ^ (key >> 27)) * 0x94d049bb133111ebu;
+    return key ^ (key >> 31);
 }
 
 struct Drop {  // Keeps a value where its random word reaches `least`; 0 keeps all.
@@ -99,7 +107,7 @@ struct Drop {  // Keeps a value where its random word reaches `least`; 0 keeps a
     uint64_t key;
 
     Drop(double rate, uint64_t key)
-        : least(uint32_t(rate * 4294967296.0)), scale(float(1.0 / (1.0 - rate))), key(key) {}
+        : least(uint32_t(rate * 4294967296.0)), scale(float(1.0 / (1.0 - rate))), key(mixed(key)) {}
 
     inline Mask keeps(int64_t position) const { return random_words(position, key) >= least; }
 };
@@ -184,8 +192,11 @@ void cross_entropy(const T *logits, const float *targets, T *gradient, int64_t r
             const int64_t answer = place_of_largest(classes, shares.data());
             const float highest = shares[answer];
             double sum = 0;
-            for (int64_t k = 0; k < classes; ++k) sum += std::exp(shares[k] - highest);
-            const float log_sum = float(std::log(sum)) + highest;
+            for (int64_t k = 0; k < classes; ++k) {
+                shares[k] -= highest;
+                sum += std::exp(shares[k]);
+            }
+            const float log_sum = float(std::log(sum));
             for (int64_t k = 0; k < classes; ++k) {
                 losses[row] -= double(target[k]) * (shares[k] - log_sum);
                 const float share = std::exp(shares[k] - log_sum);
@@ -233,6 +244,7 @@ struct Maps {  // Images before and after the pooling.
 
 constexpr uint32_t NOWHERE = 4;
 
+// Without RELU there is no dropout before: what was dropped would beat what is below 0.
 // `from` tells for each result which pixel of the window it came from, so nothing else is kept.
 template <class T, bool RELU, bool BEFORE>
 void pool(const T *in, T *out, uint8_t *from, Maps maps, Drop before, Drop after) {
@@ -461,8 +473,9 @@ void norm_backward(const T *gradient, const T *in, T *out, Norm norm, float *wei
     void pool_##NAME(const T *in, T *out, uint8_t *from, const Maps *maps, int relu,               \
                      double rate_before, uint64_t key_before, double rate_after,                   \
                      uint64_t key_after) {                                                         \
-        const auto chosen = relu ? (rate_before > 0 ? pool<T, true, true> : pool<T, true, false>)  \
-                                 : (rate_before > 0 ? pool<T, false, true> : pool<T, false, false>); \
+        const auto chosen = !relu            ? pool<T, false, false>                               \
+                            : rate_before > 0 ? pool<T, true, true>                                \
+                                              : pool<T, true, false>;                              \
         chosen(in, out, from, *maps, Drop(rate_before, key_before), Drop(rate_after, key_after));  \
     }                                                                                              \
     void pool_backward_##NAME(const T *gradient, const uint8_t *from, T *out, const Maps *maps,    \

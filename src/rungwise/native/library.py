@@ -37,26 +37,27 @@ def load() -> ctypes.CDLL | None:
     if found is None:
         return None
     try:
-        return ctypes.CDLL(str(_compiled(found)))
-    except (OSError, subprocess.SubprocessError, StorageError):
+        return _opened(found)
+    except (OSError, subprocess.SubprocessError):
         return None
 
 
-def _compiled(found: str) -> Path:
+def _opened(found: str) -> ctypes.CDLL:
     library = cache_folder("kernels").parents[1] / "kernels" / f"{_key(found)}.so"
-    if not library.exists():
-        try:
-            with replacing(library) as target:
-                _compile(found, target)
-        except StorageError:  # A cache that cannot be written: compile for this process alone.
-            library = Path(tempfile.mkdtemp(prefix="rungwise-")) / library.name
-            _compile(found, library)
-    return library
+    if library.exists():
+        return ctypes.CDLL(str(library))
+    try:
+        with replacing(library) as target:  # Not kept unless it can be opened.
+            return _compile(found, target)
+    except StorageError:  # A cache that cannot be written: compile for this process alone.
+        with tempfile.TemporaryDirectory(prefix="rungwise-") as folder:
+            return _compile(found, Path(folder) / library.name)
 
 
-def _compile(found: str, target: Path) -> None:
+def _compile(found: str, target: Path) -> ctypes.CDLL:
     command = [found, *FLAGS, str(SOURCE), "-o", str(target)]
     subprocess.run(command, check=True, capture_output=True, timeout=COMPILE_SECONDS)
+    return ctypes.CDLL(str(target))
 
 
 def _key(found: str) -> str:

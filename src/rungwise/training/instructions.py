@@ -262,23 +262,26 @@ class Dense(Instruction):
     tail: Tail
 
     def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
-        (taken,) = values
-        page.kept = (taken,)
-        made = F.linear(taken, self.weights[0], self.bias)
+        rows = values[0].flatten(0, -2)
+        page.kept = (rows, values[0].shape[:-1])
+        made = F.linear(rows, self.weights[0], self.bias)
         if self.tail.is_relu_alone:
             made.relu_()
-        return self.tail.forward(self.kernels, page, made)
+        return self.tail.forward(self.kernels, page, made).view(*values[0].shape[:-1], -1)
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
-        taken, *kept = page.take()
-        gradient = self.tail.backward(self.kernels, tuple(kept), in_order(gradient))
+        rows, shape, *kept = page.take()
+        gradient = gradient.reshape(len(rows), -1).contiguous()
+        gradient = self.tail.backward(self.kernels, tuple(kept), gradient)
         if self.dtype == torch.float32:
-            torch.mm(gradient.t(), taken, out=self.gradients[0])
+            torch.mm(gradient.t(), rows, out=self.gradients[0])
         else:
-            self.gradients[0].copy_(torch.mm(gradient.t(), taken))
+            self.gradients[0].copy_(torch.mm(gradient.t(), rows))
         if self.bias is not None:
             torch.sum(gradient, 0, dtype=torch.float32, out=self.gradients[1])
-        return [torch.mm(gradient, self.weights[0]) if self.leads_back else None]
+        if not self.leads_back:
+            return [None]
+        return [torch.mm(gradient, self.weights[0]).view(*shape, -1)]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -351,6 +354,32 @@ class Flattening(Instruction):
 
 
 @dataclass(kw_only=True, eq=False)
+class Unflattening(Instruction):
+    """(N, C·H·W) to (N, C, H, W)."""
+
+    shape: tuple[int, ...]
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        return in_order(values[0].view(-1, *self.shape))
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        return [gradient.flatten(1)]
+
+
+@dataclass(kw_only=True, eq=False)
+class Squashing(Instruction):
+    """The sigmoid."""
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        made = values[0].sigmoid()
+        page.kept = (made,)
+        return made
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        return [torch.ops.aten.sigmoid_backward.default(gradient, *page.take())]
+
+
+@dataclass(kw_only=True, eq=False)
 class Averaging(Instruction):
     """The mean of each channel's map: (N, C, H, W) to (N, C)."""
 
@@ -384,7 +413,8 @@ class Recorded(Instruction):
     def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
         taken = [value.detach().requires_grad_() for value in values]
         with torch.enable_grad(), torch.autocast("cpu", self.dtype, self.dtype != torch.float32):
-            made: torch.Tensor = self.layer(*taken)
+            # Copies, for a layer that works in place.
+            made: torch.Tensor = self.layer(*[value.clone() for value in taken])
         page.kept = (made, *taken)
         return made.detach()
 

@@ -29,6 +29,7 @@ from rungwise.data.images import LabelledImages
 from rungwise.errors import RunError
 from rungwise.models.base import Output
 from rungwise.models.input import ScaledNetwork, input_statistics
+from rungwise.models.summary import summarize
 from rungwise.native import kernels
 from rungwise.techniques import Batch, EpochRecord, Weights
 from rungwise.training import precision
@@ -37,7 +38,7 @@ from rungwise.training.objective import Objective
 from rungwise.training.passes import make_pass
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
-from rungwise.training.threads import respect_quota
+from rungwise.training.threads import respect_quota, suited_to
 from rungwise.training.weights import FlatWeights
 
 ENGINE_VERSION = 3
@@ -102,10 +103,12 @@ class Training:
         self._one_hot = torch.eye(train.classes, device=device)
         net = build_network(recipe, train, seed).to(device)
         self.net: nn.Module = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        weights = FlatWeights(self.net)
-        self.optimizer = recipe.optimizer.make([weights.values])
+        self._weights = FlatWeights(self.net)
+        self.optimizer = recipe.optimizer.make([self._weights.values])
         self._kernels = kernels() if device.type == "cpu" else None
-        self._pass = make_pass(net, weights, recipe.precision)
+        self._pass = make_pass(net, self._weights, recipe.precision)
+        flops = summarize(recipe.model, train.shape, train.classes).flops
+        self._batch_flops = flops * min(recipe.batch_size, len(train))
         self._changing_loss = [t for t in recipe.techniques if t.acts_on("change_loss")]
         self._averaging = [t for t in recipe.techniques if t.acts_on("average")]
         self.average: Weights | None = None
@@ -142,7 +145,8 @@ class Training:
         started = time.perf_counter() - self.seconds
         self.net.train()
         while self.step < self.steps_per_epoch:
-            self._train_on(self._batch_of(order))
+            with suited_to(self._batch_flops):
+                self._train_on(self._batch_of(order))
             self.step += 1
             self.seconds = time.perf_counter() - started
             if self.step < self.steps_per_epoch:
@@ -216,10 +220,11 @@ class Training:
         return record
 
     def _require_finite(self, loss: float) -> None:
-        if not math.isfinite(loss):
+        # A ReLU may turn what is no number into 0, so that the loss alone does not tell.
+        if not (math.isfinite(loss) and bool(self._weights.values.isfinite().all())):
             raise RunError(
                 f"the training loss is {loss} in epoch {self.epoch}: the training has diverged",
-                expected="a finite loss",
+                expected="a finite loss and finite weights",
                 fix=f"lower optimizer.lr (it is {self.recipe.optimizer.lr:g}) or add a warm-up",
             )
 

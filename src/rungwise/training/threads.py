@@ -1,11 +1,16 @@
 """How many threads may work: a container's share of the processor, not the machine's cores."""
 
+import contextlib
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
+SMALLEST_SHARED_FLOPS = 2e7
+"""Forward operations of a batch below which several threads wait for one another longer than they
+work: one thread is 1.1 to 1.25 times as fast on nets of 6.5e6 to 8.5e6 (docs/log.md)."""
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -18,6 +23,24 @@ def respect_quota() -> None:
     quota = cpu_quota()
     if quota and "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > quota:
         torch.set_num_threads(quota)
+
+
+@contextlib.contextmanager
+def suited_to(batch_flops: float) -> Iterator[None]:
+    """Let one thread alone work within the block on batches too small for several.
+
+    Args:
+        batch_flops: Floating-point operations of one batch forward.
+    """
+    before = torch.get_num_threads()
+    if before == 1 or batch_flops >= SMALLEST_SHARED_FLOPS:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def cpu_quota(root: Path = CGROUP) -> int | None:

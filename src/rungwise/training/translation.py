@@ -8,6 +8,7 @@ import torch
 from torch import fx, nn
 
 from rungwise.models.base import Output
+from rungwise.models.initialization import KerasBatchNorm
 from rungwise.models.input import ScaledNetwork
 from rungwise.models.layers import Add, Dropout, GlobalAveragePool, SameConv2d
 from rungwise.native import Kernels
@@ -24,11 +25,15 @@ from rungwise.training.instructions import (
     Pooling,
     Recorded,
     Scaling,
+    Squashing,
     Tail,
+    Unflattening,
 )
 
-DRAWS_ITSELF = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.RReLU)
-"""Layers with randomness of their own, which a program cannot key."""
+KNOWN = ("torch.nn.modules.", "rungwise.models.")
+"""Where the layers come from that PyTorch may run inside a program."""
+DRAWING = ("torch.nn.modules.dropout", "torch.nn.modules.activation.RReLU")
+"""Those among them that draw random numbers of their own, which a program cannot key."""
 
 
 class Untranslatable(Exception):
@@ -73,7 +78,8 @@ def translate(net: ScaledNetwork, common: Common) -> tuple[list[Instruction], li
         Untranslatable: The net's forward is more than layers one after another and branches.
     """
     try:
-        graph = _Tracer().trace(net.net)
+        with torch.random.fork_rng(devices=[]):
+            graph = _Tracer().trace(net.net)
     except Exception as error:  # Whatever a forward does when no image goes through it.
         raise Untranslatable(str(error)) from error
     modules = dict(net.net.named_modules())
@@ -99,6 +105,8 @@ def translate(net: ScaledNetwork, common: Common) -> tuple[list[Instruction], li
         len(step.gradients) for step in instructions
     ):
         raise Untranslatable("two layers share a parameter")
+    if len(set(outputs)) != len(outputs):
+        raise Untranslatable("two outputs are one value")
     _join_norms(instructions, outputs)
     _free_early(instructions, outputs)
     return instructions, outputs
@@ -133,34 +141,42 @@ def _followers(first: nn.Module) -> list[Fits]:
         return [_is_relu, _is_drop_after_relu]
     if _is_pool(first, []):
         return [_is_drop_after_pool]
-    if isinstance(first, nn.BatchNorm2d):
-        return [lambda layer, _: isinstance(layer, nn.GELU) and layer.approximate == "none"]
+    if _is_norm(first):
+        return [lambda layer, _: type(layer) is nn.GELU and layer.approximate == "none"]
     return []
 
 
 def _is_convolution(layer: nn.Module) -> bool:
     return (
-        isinstance(layer, nn.Conv2d)
+        type(layer) in (nn.Conv2d, SameConv2d)
         and not isinstance(layer.padding, str)
         and layer.padding_mode == "zeros"
     )
 
 
+def _is_norm(layer: nn.Module) -> bool:
+    return (
+        type(layer) in (nn.BatchNorm2d, KerasBatchNorm)
+        and bool(layer.affine and layer.track_running_stats)
+        and layer.momentum is not None
+    )
+
+
 def _is_relu(layer: nn.Module, before: list[nn.Module]) -> bool:
-    return isinstance(layer, nn.ReLU)
+    return type(layer) is nn.ReLU
 
 
 def _is_drop_after_relu(layer: nn.Module, before: list[nn.Module]) -> bool:
-    return isinstance(layer, Dropout) and isinstance(before[-1], nn.ReLU)
+    return type(layer) is Dropout and type(before[-1]) is nn.ReLU
 
 
 def _is_drop_after_pool(layer: nn.Module, before: list[nn.Module]) -> bool:
-    return isinstance(layer, Dropout) and _is_pool(before[-1], [])
+    return type(layer) is Dropout and _is_pool(before[-1], [])
 
 
 def _is_pool(layer: nn.Module, before: list[nn.Module]) -> bool:
     return (
-        isinstance(layer, nn.MaxPool2d)
+        type(layer) is nn.MaxPool2d
         and layer.kernel_size in (2, (2, 2))
         and layer.stride in (2, (2, 2))
         and layer.padding in (0, (0, 0))
@@ -170,26 +186,31 @@ def _is_pool(layer: nn.Module, before: list[nn.Module]) -> bool:
 
 def _instruction(layers: list[nn.Module], common: Common) -> Instruction:
     first, settings = layers[0], common.of(*layers)
-    if isinstance(first, SameConv2d):
+    if type(first) is SameConv2d:
         return Patches(size=first.size, tail=_tail(layers[1:]), **settings)
     if isinstance(first, nn.Conv2d) and _is_convolution(first):
         return Convolution(layer=first, tail=_tail(layers[1:]), **settings)
     if type(first) is nn.Linear:
         return Dense(tail=_tail(layers[1:]), **settings)
-    if isinstance(first, nn.BatchNorm2d) and first.affine and first.momentum is not None:
+    if isinstance(first, nn.BatchNorm2d) and _is_norm(first):
         return Normalization(layer=first, gelu=len(layers) > 1, **settings)
     if _is_pool(first, []):
         return Pooling(tail=_tail(layers), **settings)
-    if isinstance(first, Dropout):
+    if type(first) is Dropout:
         return Dropping(rate=first.rate, **settings)
-    if isinstance(first, nn.Flatten) and (first.start_dim, first.end_dim) == (1, -1):
+    if type(first) is nn.Flatten and (first.start_dim, first.end_dim) == (1, -1):
         return Flattening(**settings)
-    if isinstance(first, GlobalAveragePool):
+    if type(first) is nn.Unflatten and first.dim == 1:
+        return Unflattening(shape=tuple(first.unflattened_size), **settings)
+    if type(first) is nn.Sigmoid:
+        return Squashing(**settings)
+    if type(first) is GlobalAveragePool:
         return Averaging(**settings)
-    if isinstance(first, Add):
+    if type(first) is Add:
         return Adding(**settings)
-    if isinstance(first, DRAWS_ITSELF):
-        raise Untranslatable(f"{type(first).__name__} draws random numbers of its own")
+    name = f"{type(first).__module__}.{type(first).__qualname__}"
+    if not name.startswith(KNOWN) or name.startswith(DRAWING):
+        raise Untranslatable(f"{name} is none of the layers that are known to be determined")
     return Recorded(layer=first, **settings)
 
 
