@@ -507,6 +507,45 @@ def test_cross_entropy_of_two_rows_follows_by_hand(native: Kernels) -> None:
     assert sums[1].item() == 1  # the first of equals counts
 
 
+# --- The first convolution, with ReLU and pooling ------------------------------------------------
+
+
+@formats
+@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize("channels", [5, 16, 40])
+@pytest.mark.parametrize(("size", "padding"), [((8, 8), 1), ((9, 7), 0), ((6, 5), 2)], ids=str)
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+def test_a_first_convolution_with_relu_and_pooling_is_pytorchs(
+    native: Kernels,
+    dtype: torch.dtype,
+    colours: int,
+    channels: int,
+    size: tuple[int, int],
+    padding: int,
+    rate: float,
+) -> None:
+    images, drop = normal(3, colours, *size, dtype=dtype), Drop(rate, 77)
+    weight = normal(channels, colours, 3, 3, key="weight")
+    bias = normal(channels, key="bias")
+    exact_weight, exact_bias = (t.double().requires_grad_() for t in (weight, bias))
+    maps = F.conv2d(images.double(), exact_weight, exact_bias, padding=padding)
+    pooled = F.max_pool2d(F.relu(maps), 2)
+    mask = kept(native, last(pooled.detach().float()), drop) / (1 - rate)
+    taps = weight.permute(2, 3, 1, 0).contiguous()
+
+    made, origin = native.first_pool(images, taps, bias, padding, drop)
+
+    near(made, pooled * mask, 1e-6 if dtype == FLOAT else ROUNDING[HALF])
+    assert (origin[(pooled * mask) == 0] == 4).all()
+    gradient = normal(*made.shape, dtype=dtype, key="gradient")
+    (pooled * mask).backward(gradient.double())
+    own, own_bias = torch.empty_like(taps), torch.empty_like(bias)
+    native.first_pool_backward(images, gradient, origin, own, own_bias, padding, rate)
+    assert exact_weight.grad is not None and exact_bias.grad is not None
+    near(own.permute(3, 2, 0, 1), exact_weight.grad, 2e-6)
+    near(own_bias, exact_bias.grad, 2e-6)
+
+
 # --- Threads --------------------------------------------------------------------------------------
 
 

@@ -189,7 +189,8 @@ def test_gradients_are_as_exact_as_pytorchs_own(
     )
 
     own, other = (errors(one.gradients, expected.gradients) for one in (ours, theirs))
-    assert own.norm() <= 1.5 * (other.norm() + NOISE[number_format])
+    # A first layer that is joined with its pooling rounds at another place: maxima may differ.
+    assert own.norm() <= 2.5 * (other.norm() + NOISE[number_format])
     assert (own <= 2 * (other + 4 * NOISE[number_format])).all()
     if number_format == "float32":
         assert own.max() < 2e-5

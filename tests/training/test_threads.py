@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from rungwise.training import threads
-from rungwise.training.threads import cpu_quota, respect_quota
+from rungwise.training.threads import (
+    SMALLEST_SHARED_FLOPS,
+    cpu_quota,
+    respect_quota,
+    suited_to,
+)
 
 
 def group(root: Path, files: dict[str, str]) -> Path:
@@ -62,5 +67,22 @@ def test_what_the_user_set_is_left_alone(
     monkeypatch.setattr(threads, "cpu_quota", lambda: 1)
 
     respect_quota()
+
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize(("flops", "used"), [(1.0, 1), (SMALLEST_SHARED_FLOPS, 3)])
+def test_small_batches_have_one_thread_within_the_block(
+    flops: float, used: int, three_threads: None
+) -> None:
+    with suited_to(flops):
+        assert torch.get_num_threads() == used
+
+    assert torch.get_num_threads() == 3
+
+
+def test_the_threads_come_back_after_an_error(three_threads: None) -> None:
+    with pytest.raises(ValueError, match="no"), suited_to(1.0):
+        raise ValueError("no")
 
     assert torch.get_num_threads() == 3

@@ -52,8 +52,8 @@ def kinds(*steps: Step) -> list[str]:
     return [type(one).__name__ for one in behind_scaling(*steps)]
 
 
-def conv() -> Step:
-    return "conv", nn.Conv2d(3, 3, 3, padding=1)
+def conv(size: int = 5) -> Step:
+    return "conv", nn.Conv2d(3, 3, size, padding=size // 2)
 
 
 def relu() -> Step:
@@ -180,6 +180,25 @@ def test_a_normalisation_behind_anything_else_leads_back_through_itself(
     assert isinstance(first, Convolution) and isinstance(second, Normalization)
     assert not first.tail.followed_by_norm
     assert not second.relu
+
+
+@pytest.mark.parametrize(
+    ("steps", "names"),
+    [
+        ((conv(3), relu(), pool()), ["FirstPooled"]),
+        ((conv(3), relu(), pool(), dropout()), ["FirstPooled"]),
+        ((conv(3), pool()), ["Convolution"]),
+        ((conv(3), relu(), dropout(), pool()), ["Convolution"]),
+        ((conv(3), relu(), pool(ceil_mode=True)), ["Convolution"]),
+        ((conv(3), relu(), pool(), conv(3), relu(), pool()), ["FirstPooled", "Convolution"]),
+        ((("conv", nn.Conv2d(2, 3, 3)), relu(), pool()), ["Convolution"]),
+        ((("conv", nn.Conv2d(3, 3, 3, stride=2)), relu(), pool()), ["Convolution"]),
+    ],
+)
+def test_a_small_first_convolution_joins_its_pooling(
+    steps: tuple[Step, ...], names: list[str]
+) -> None:
+    assert kinds(*steps) == names
 
 
 def test_the_layers_of_nested_chains_join_too() -> None:

@@ -309,6 +309,118 @@ void pool_backward(const T *gradient, const uint8_t *from, T *out, Maps maps, fl
     }
 }
 
+// --- The first convolution of a net, with ReLU and 2x2 pooling ----------------------------------
+//
+// 3x3, stride 1, of grey or colour images, whose own gradient nobody asks for. Its products are
+// few; what a library pays for is writing and reading its result at full size, four times as large
+// as the pooled one. Here a window's four sums never leave the registers.
+
+struct First {
+    const void *images;         // (N, height, width, CHANNELS), in the format of the result.
+    int64_t height, width;      // Of the images; `Maps` has those of the convolution's result.
+    int64_t padding;            // Zeros around them.
+};
+
+// The 4x4 pixels that the window at (y, x) of the result sees, zeros outside the image.
+template <class T, int CHANNELS>
+inline void take_patch(const First &first, int64_t image, int64_t y, int64_t x, float *patch) {
+    const T *pixels = static_cast<const T *>(first.images) + image * first.height * first.width * CHANNELS;
+    for (int64_t dy = 0; dy < 4; ++dy)
+        for (int64_t dx = 0; dx < 4; ++dx) {
+            const int64_t row = y + dy - first.padding, column = x + dx - first.padding;
+            const bool inside = row >= 0 && row < first.height && column >= 0 && column < first.width;
+            for (int64_t c = 0; c < CHANNELS; ++c)
+                *patch++ = inside ? first_of(pixels + (row * first.width + column) * CHANNELS + c) : 0.0f;
+        }
+}
+
+// Where in the patch the pixel under tap (dy, dx, c) of the sum at place k lies.
+template <int CHANNELS> inline int64_t under(int64_t k, int64_t tap) {
+    const int64_t y = k / 2 + tap / CHANNELS / 3, x = k % 2 + tap / CHANNELS % 3;
+    return (y * 4 + x) * CHANNELS + tap % CHANNELS;
+}
+
+// weight: (9 * CHANNELS, channels), float32, the taps in the order y, x, c.
+template <class T, int CHANNELS>
+void first_pool(First first, const float *weight, const float *bias, T *out, uint8_t *from,
+                Maps maps, Drop after) {
+#pragma omp parallel for num_threads(threads_for(maps.elements()))
+    for (int64_t row = 0; row < maps.images * maps.out_height; ++row) {
+        const int64_t image = row / maps.out_height, y = 2 * (row % maps.out_height);
+        for (int64_t column = 0; column < maps.out_width; ++column) {
+            float patch[16 * CHANNELS];
+            take_patch<T, CHANNELS>(first, image, y, 2 * column, patch);
+            const int64_t target = (row * maps.out_width + column) * maps.channels;
+            for (int64_t c = 0; c < maps.channels; c += LANES) {
+                const int lanes = lanes_at(c, maps.channels);
+                const Floats start = bias ? load(bias + c, lanes) : all(0);
+                Floats sums[4] = {start, start, start, start};
+                for (int64_t tap = 0; tap < 9 * CHANNELS; ++tap) {
+                    const Floats factor = load(weight + tap * maps.channels + c, lanes);
+                    for (int64_t k = 0; k < 4; ++k) sums[k] += patch[under<CHANNELS>(k, tap)] * factor;
+                }
+                Floats best = all(0);
+                Words place = Words{} + NOWHERE;
+                for (uint32_t k = 0; k < 4; ++k) {
+                    place = sums[k] > best ? Words{} + k : place;
+                    best = sums[k] > best ? sums[k] : best;
+                }
+                best *= after.scale;
+                if (after.least) {
+                    const Mask kept = after.keeps(target + c);
+                    best = kept ? best : all(0);
+                    place = kept ? place : Words{} + NOWHERE;
+                }
+                store(out + target + c, best, lanes);
+                put(from + target + c, __builtin_convertvector(place, Bytes), lanes);
+            }
+        }
+    }
+}
+
+// The gradients of weight and bias, both float32, in the order of `first_pool`.
+template <class T, int CHANNELS>
+void first_pool_backward(First first, const T *gradient, const uint8_t *from, float *weight_gradient,
+                         float *bias_gradient, Maps maps, float scale) {
+    constexpr int TAPS = 9 * CHANNELS;
+    const int64_t channels = maps.channels;
+    const int threads = threads_for(maps.elements());
+    std::vector<double> sums(size_t(threads) * (TAPS + 1) * channels, 0.0);
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+    for (int part = 0; part < threads; ++part) {
+        double *total = sums.data() + size_t(part) * (TAPS + 1) * channels;
+        for (int64_t image = maps.images * part / threads; image < maps.images * (part + 1) / threads; ++image)
+            for (int64_t c = 0; c < channels; c += LANES) {
+                const int lanes = lanes_at(c, channels);
+                Floats near[TAPS + 1] = {};
+                for (int64_t window = 0; window < maps.out_height * maps.out_width; ++window) {
+                    float patch[16 * CHANNELS];
+                    take_patch<T, CHANNELS>(first, image, window / maps.out_width * 2, window % maps.out_width * 2, patch);
+                    const int64_t source = (image * maps.out_height * maps.out_width + window) * channels + c;
+                    const Floats value = load(gradient + source, lanes) * scale;
+                    const Words origin = __builtin_convertvector(take<Bytes>(from + source, lanes), Words);
+                    for (uint32_t k = 0; k < 4; ++k) {
+                        const Floats mine = origin == k ? value : all(0);
+                        for (int64_t tap = 0; tap < TAPS; ++tap)
+                            near[tap] += patch[under<CHANNELS>(k, tap)] * mine;
+                        near[TAPS] += mine;
+                    }
+                }
+                for (int tap = 0; tap <= TAPS; ++tap)
+                    for (int lane = 0; lane < lanes; ++lane)
+                        total[tap * channels + c + lane] += near[tap][lane];
+            }
+    }
+    for (int64_t i = 0; i < (TAPS + 1) * channels; ++i) {
+        double sum = 0;
+        for (int part = 0; part < threads; ++part) sum += sums[size_t(part) * (TAPS + 1) * channels + i];
+        if (i < TAPS * channels)
+            weight_gradient[i] = float(sum);
+        else if (bias_gradient)
+            bias_gradient[i - TAPS * channels] = float(sum);
+    }
+}
+
 // --- Batch normalisation [GELU] ---------------------------------------------------------------
 
 struct Pair {
@@ -484,6 +596,20 @@ void norm_backward(const T *gradient, const T *in, T *out, Norm norm, float *wei
                                                       Drop(rate_after, 0).scale);                  \
     }
 
+#define FIRST(T, NAME)                                                                             \
+    void first_pool_##NAME(const First *first, int colours, const float *weight,                   \
+                           const float *bias, T *out, uint8_t *from, const Maps *maps,             \
+                           double rate, uint64_t key) {                                            \
+        const auto chosen = colours == 1 ? first_pool<T, 1> : first_pool<T, 3>;                    \
+        chosen(*first, weight, bias, out, from, *maps, Drop(rate, key));                           \
+    }                                                                                              \
+    void first_pool_backward_##NAME(const First *first, int colours, const T *gradient,            \
+                                    const uint8_t *from, float *weight_gradient,                   \
+                                    float *bias_gradient, const Maps *maps, double rate) {         \
+        const auto chosen = colours == 1 ? first_pool_backward<T, 1> : first_pool_backward<T, 3>;  \
+        chosen(*first, gradient, from, weight_gradient, bias_gradient, *maps, Drop(rate, 0).scale); \
+    }
+
 #define NORM(T, NAME)                                                                              \
     void norm_##NAME(const T *in, T *out, const Norm *of, float *running_mean,                     \
                      float *running_variance, double momentum, double epsilon, int gelu) {         \
@@ -503,5 +629,6 @@ void to_unit_u8(const uint8_t *pixels, float *out, int64_t count) { to_unit(pixe
 BOTH(ENDS)
 BOTH(DROP)
 BOTH(POOL)
+BOTH(FIRST)
 BOTH(NORM)
 }

@@ -24,6 +24,8 @@ _ARGUMENTS: dict[str, list[Any]] = {
     "relu_drop_backward": [c_void_p, c_void_p, c_int64, c_double],
     "pool": [*[c_void_p] * 4, c_int, c_double, c_uint64, c_double, c_uint64],
     "pool_backward": [*[c_void_p] * 4, c_double, c_double],
+    "first_pool": [c_void_p, c_int, *[c_void_p] * 5, c_double, c_uint64],
+    "first_pool_backward": [c_void_p, c_int, *[c_void_p] * 5, c_double],
     "norm": [*[c_void_p] * 5, c_double, c_double, c_int],
     "norm_backward": [*[c_void_p] * 6, c_int, c_int],
 }
@@ -61,6 +63,13 @@ class _Maps(ctypes.Structure):
     _fields_ = [
         (name, c_int64)
         for name in ("images", "height", "width", "out_height", "out_width", "channels")
+    ]
+
+
+class _First(ctypes.Structure):
+    _fields_ = [
+        ("images", c_void_p),
+        *[(name, c_int64) for name in ("height", "width", "padding")],
     ]
 
 
@@ -182,6 +191,52 @@ class Kernels:
         self._of("pool_backward", gradient)(*pointers, before, after)
         return out
 
+    def first_pool(
+        self,
+        images: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        padding: int,
+        after: Drop,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Convolve 3×3, apply ReLU and take the largest of each 2×2 pixels [, dropout].
+
+        Args:
+            images: (N, C, H, W), C of 1 or 3.
+            weight: (3, 3, C, O) float32, contiguous.
+            bias: (O,) float32, or None.
+            padding: Zeros around the images.
+            after: Dropout after the pooling.
+
+        Returns:
+            As `pool`.
+        """
+        first, maps = _first(images, padding, weight.shape[3])
+        shape = len(images), maps.channels, maps.out_height, maps.out_width
+        out = torch.empty(shape, dtype=images.dtype, memory_format=torch.channels_last)
+        origin = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
+        settings = ctypes.addressof(first), images.shape[1], weight.data_ptr(), _pointer(bias)
+        made = out.data_ptr(), origin.data_ptr(), ctypes.addressof(maps)
+        self._of("first_pool", images)(*settings, *made, *after)
+        return out, origin
+
+    def first_pool_backward(
+        self,
+        images: torch.Tensor,
+        gradient: torch.Tensor,
+        origin: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        padding: int,
+        after: float,
+    ) -> None:
+        """Write the gradients of weight and bias, in the forms that `first_pool` takes."""
+        first, maps = _first(images, padding, weight.shape[3])
+        given = gradient.data_ptr(), origin.data_ptr()
+        settings = ctypes.addressof(first), images.shape[1], *given
+        found = weight.data_ptr(), _pointer(bias), ctypes.addressof(maps)
+        self._of("first_pool_backward", images)(*settings, *found, after)
+
     def norm(
         self,
         normed: Normed,
@@ -232,6 +287,17 @@ class Kernels:
         function = self._of("norm_backward", gradient)
         function(*pointers, ctypes.addressof(sizes), weight.data_ptr(), bias.data_ptr(), gelu, relu)
         return out
+
+
+def _first(images: torch.Tensor, padding: int, channels: int) -> tuple[_First, _Maps]:
+    count, _, height, width = images.shape
+    high, wide = height + 2 * padding - 2, width + 2 * padding - 2
+    maps = _Maps(count, high, wide, high // 2, wide // 2, channels)
+    return _First(images.data_ptr(), height, width, padding), maps
+
+
+def _pointer(tensor: torch.Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
 
 
 def _norm(normed: Normed) -> _Norm:

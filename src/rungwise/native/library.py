@@ -14,8 +14,9 @@ from rungwise.errors import StorageError
 from rungwise.storage import replacing
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
+WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = (
-    *("-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-fopenmp"),
+    *("-std=c++17", "-O3", "-march=native", *WIDE, "-fopenmp"),
     # Not -ffast-math, which would change how the whole process treats the smallest numbers.
     *("-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", "-shared", "-fPIC"),
 )

@@ -17,6 +17,8 @@ from rungwise.models.input import ScaledNetwork
 from rungwise.native import Kernels
 from rungwise.native.kernels import KEEP_ALL, Drop, Normed
 
+SMALLEST_ONEDNN_PRODUCT = 2**21
+"""Multiply-adds."""
 _ODD = 0x9E3779B97F4A7C15
 _WORD = 2**64 - 1
 
@@ -53,6 +55,23 @@ def in_order(values: torch.Tensor) -> torch.Tensor:
     if values.dim() == 4:
         return values.contiguous(memory_format=torch.channels_last)
     return values.contiguous()
+
+
+def times_transposed(
+    left: torch.Tensor, right: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return left · rightᵀ + bias for matrices (M, K) and (N, K), which may be views.
+
+    oneDNN's product is asked for by name: for float32 torch takes MKL's, half as fast as it on
+    AMD's processors. Its call costs 10 µs more, so a small product is torch's.
+    """
+    small = len(left) * right.numel() < SMALLEST_ONEDNN_PRODUCT
+    if small or left.dtype == torch.bfloat16:
+        return F.linear(left, right, bias)
+    made: torch.Tensor = torch.ops.mkldnn._linear_pointwise.default(
+        left, right, bias, "none", [], ""
+    )
+    return made
 
 
 @dataclass(kw_only=True, eq=False)
@@ -203,6 +222,34 @@ class Convolution(Instruction):
 
 
 @dataclass(kw_only=True, eq=False)
+class FirstPooled(Instruction):
+    """A small first convolution, ReLU and pooling in one pass; it works with float32 weights."""
+
+    layer: nn.Conv2d
+    tail: Tail
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        images, drop = in_order(values[0]), page.drop(self.tail.after, 2)
+        weight = self.layer.weight.detach().permute(2, 3, 1, 0).contiguous()
+        bias = None if self.layer.bias is None else self.layer.bias.detach()
+        padding = int(self.layer.padding[0])
+        made, origin = self.kernels.first_pool(images, weight, bias, padding, drop)
+        page.kept = (images, origin)
+        return made
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        images, origin = page.take()
+        weight = torch.empty(self.layer.weight.permute(2, 3, 1, 0).shape)
+        bias = self.gradients[1] if self.bias is not None else None
+        settings = int(self.layer.padding[0]), self.tail.after
+        self.kernels.first_pool_backward(
+            images, in_order(gradient), origin, weight, bias, *settings
+        )
+        self.gradients[0].copy_(weight.permute(3, 2, 0, 1))
+        return [None]
+
+
+@dataclass(kw_only=True, eq=False)
 class Patches(Instruction):
     """A `SameConv2d` and its tail: as its patches do not overlap, it is a product of matrices."""
 
@@ -217,7 +264,7 @@ class Patches(Instruction):
             maps = F.pad(maps, (0, right, 0, below))
         patches = self._patches(maps)
         page.kept = (patches, maps.shape, (height, width))
-        made = F.linear(patches, self._matrix(self.weights[0]), self.bias)
+        made = times_transposed(patches, self._matrix(self.weights[0]), self.bias)
         made = made.view(images, maps.shape[2] // self.size, maps.shape[3] // self.size, -1)
         if self.tail.is_relu_alone:
             made.relu_()
@@ -227,12 +274,12 @@ class Patches(Instruction):
         patches, shape, (height, width), *kept = page.take()
         gradient = self.tail.backward(self.kernels, tuple(kept), in_order(gradient))
         rows = gradient.permute(0, 2, 3, 1).reshape(len(patches), -1)
-        self._matrix(self.gradients[0]).copy_(torch.mm(rows.t(), patches))
+        self._matrix(self.gradients[0]).copy_(times_transposed(rows.t(), patches.t()))
         if self.bias is not None:
             torch.sum(rows, 0, dtype=torch.float32, out=self.gradients[1])
         if not self.leads_back:
             return [None]
-        below = torch.mm(rows, self._matrix(self.weights[0]))
+        below = times_transposed(rows, self._matrix(self.weights[0]).t())
         maps = self._maps(below, shape)[:, :, :height, :width]
         return [in_order(maps)]
 
@@ -264,7 +311,7 @@ class Dense(Instruction):
     def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
         rows = values[0].flatten(0, -2)
         page.kept = (rows, values[0].shape[:-1])
-        made = F.linear(rows, self.weights[0], self.bias)
+        made = times_transposed(rows, self.weights[0], self.bias)
         if self.tail.is_relu_alone:
             made.relu_()
         return self.tail.forward(self.kernels, page, made).view(*values[0].shape[:-1], -1)
@@ -273,15 +320,12 @@ class Dense(Instruction):
         rows, shape, *kept = page.take()
         gradient = gradient.reshape(len(rows), -1).contiguous()
         gradient = self.tail.backward(self.kernels, tuple(kept), gradient)
-        if self.dtype == torch.float32:
-            torch.mm(gradient.t(), rows, out=self.gradients[0])
-        else:
-            self.gradients[0].copy_(torch.mm(gradient.t(), rows))
+        self.gradients[0].copy_(times_transposed(gradient.t(), rows.t()))
         if self.bias is not None:
             torch.sum(gradient, 0, dtype=torch.float32, out=self.gradients[1])
         if not self.leads_back:
             return [None]
-        return [torch.mm(gradient, self.weights[0]).view(*shape, -1)]
+        return [times_transposed(gradient, self.weights[0].t()).view(*shape, -1)]
 
 
 @dataclass(kw_only=True, eq=False)

@@ -18,6 +18,7 @@ from rungwise.training.instructions import (
     Convolution,
     Dense,
     Dropping,
+    FirstPooled,
     Flattening,
     Instruction,
     Normalization,
@@ -30,6 +31,8 @@ from rungwise.training.instructions import (
     Unflattening,
 )
 
+IMAGES = 1
+"""The number of the value that holds the scaled images."""
 KNOWN = ("torch.nn.modules.", "rungwise.models.")
 """Where the layers come from that PyTorch may run inside a program."""
 DRAWING = ("torch.nn.modules.dropout", "torch.nn.modules.activation.RReLU")
@@ -83,33 +86,35 @@ def translate(net: ScaledNetwork, common: Common) -> tuple[list[Instruction], li
     except Exception as error:  # Whatever a forward does when no image goes through it.
         raise Untranslatable(str(error)) from error
     modules = dict(net.net.named_modules())
-    instructions: list[Instruction] = [Scaling(net=net, inputs=[0], output=1, **common.of())]
+    instructions: list[Instruction] = [Scaling(net=net, inputs=[0], output=IMAGES, **common.of())]
     numbers: dict[fx.Node, int] = {}
     outputs: list[int] = []
     for node in graph.nodes:
         if node in numbers:
             continue
         if node.op == "placeholder":
-            numbers[node] = 1
+            numbers[node] = IMAGES
         elif node.target is Output:
             outputs = [numbers[value] for value in node.args if isinstance(value, fx.Node)]
         elif node.op != "output":
             chain = _chain(node, modules)
-            instruction = _instruction([_module(n, modules) for n in chain], common)
-            instruction.inputs = [numbers[taken] for taken in node.all_input_nodes]
+            taken = [numbers[source] for source in node.all_input_nodes]
+            instruction = _instruction([_module(n, modules) for n in chain], taken, common)
             instruction.output = len(instructions) + 1
-            instruction.leads_back = instruction.inputs != [1]
             numbers.update(dict.fromkeys(chain, instruction.output))
             instructions.append(instruction)
-    if len({id(g) for step in instructions for g in step.gradients}) != sum(
-        len(step.gradients) for step in instructions
-    ):
-        raise Untranslatable("two layers share a parameter")
-    if len(set(outputs)) != len(outputs):
-        raise Untranslatable("two outputs are one value")
+    _refuse_shared(instructions, outputs)
     _join_norms(instructions, outputs)
     _free_early(instructions, outputs)
     return instructions, outputs
+
+
+def _refuse_shared(instructions: list[Instruction], outputs: list[int]) -> None:
+    gradients = [id(gradient) for step in instructions for gradient in step.gradients]
+    if len(set(gradients)) != len(gradients):
+        raise Untranslatable("two layers share a parameter")
+    if len(set(outputs)) != len(outputs):
+        raise Untranslatable("two outputs are one value")
 
 
 def _module(node: fx.Node, modules: dict[str, nn.Module]) -> nn.Module:
@@ -154,6 +159,16 @@ def _is_convolution(layer: nn.Module) -> bool:
     )
 
 
+def _is_small_first(layer: nn.Conv2d, tail: Tail) -> bool:
+    return (
+        layer.in_channels in (1, 3)
+        and (layer.kernel_size, layer.stride, layer.dilation) == ((3, 3), (1, 1), (1, 1))
+        and layer.groups == 1
+        and layer.padding in ((0, 0), (1, 1), (2, 2))
+        and (tail.relu, tail.before, tail.pool, tail.ceil) == (True, 0.0, True, False)
+    )
+
+
 def _is_norm(layer: nn.Module) -> bool:
     return (
         type(layer) in (nn.BatchNorm2d, KerasBatchNorm)
@@ -184,12 +199,15 @@ def _is_pool(layer: nn.Module, before: list[nn.Module]) -> bool:
     )
 
 
-def _instruction(layers: list[nn.Module], common: Common) -> Instruction:
+def _instruction(layers: list[nn.Module], taken: list[int], common: Common) -> Instruction:
     first, settings = layers[0], common.of(*layers)
+    settings |= {"inputs": taken, "leads_back": taken != [IMAGES]}
     if type(first) is SameConv2d:
         return Patches(size=first.size, tail=_tail(layers[1:]), **settings)
     if isinstance(first, nn.Conv2d) and _is_convolution(first):
-        return Convolution(layer=first, tail=_tail(layers[1:]), **settings)
+        tail = _tail(layers[1:])
+        pooled = taken == [IMAGES] and _is_small_first(first, tail)
+        return (FirstPooled if pooled else Convolution)(layer=first, tail=tail, **settings)
     if type(first) is nn.Linear:
         return Dense(tail=_tail(layers[1:]), **settings)
     if isinstance(first, nn.BatchNorm2d) and _is_norm(first):
