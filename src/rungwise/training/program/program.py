@@ -15,9 +15,9 @@ import torch
 from rungwise.models.base import Output
 from rungwise.models.input import ScaledNetwork
 from rungwise.native import Kernels
-from rungwise.training.instructions import Page, page
 from rungwise.training.objective import Objective
-from rungwise.training.translation import Common, translate
+from rungwise.training.program.instruction import Page, page
+from rungwise.training.program.translation import Common, translate
 from rungwise.training.weights import FlatWeights
 
 

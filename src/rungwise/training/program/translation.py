@@ -12,24 +12,20 @@ from rungwise.models.initialization import KerasBatchNorm
 from rungwise.models.input import ScaledNetwork
 from rungwise.models.layers import Add, Dropout, GlobalAveragePool, SameConv2d
 from rungwise.native import Kernels
-from rungwise.training.instructions import (
+from rungwise.training.program.instruction import Instruction
+from rungwise.training.program.operations import (
     Adding,
     Averaging,
-    Convolution,
-    Dense,
     Dropping,
-    FirstPooled,
     Flattening,
-    Instruction,
     Normalization,
-    Patches,
     Pooling,
     Recorded,
     Scaling,
     Squashing,
-    Tail,
     Unflattening,
 )
+from rungwise.training.program.products import Convolution, Dense, FirstPooled, Patches, Tail
 
 IMAGES = 1
 """The number of the value that holds the scaled images."""

@@ -18,15 +18,10 @@ from rungwise.models.layers import (
     chain,
 )
 from rungwise.native import kernels
-from rungwise.training.instructions import (
-    Convolution,
-    Dense,
-    Instruction,
-    Normalization,
-    Patches,
-    Pooling,
-)
-from rungwise.training.translation import Common, Untranslatable, translate
+from rungwise.training.program.instruction import Instruction
+from rungwise.training.program.operations import Normalization, Pooling
+from rungwise.training.program.products import Convolution, Dense, Patches
+from rungwise.training.program.translation import Common, Untranslatable, translate
 from rungwise.training.weights import FlatWeights
 
 pytestmark = pytest.mark.skipif(kernels() is None, reason="no C++ compiler here")

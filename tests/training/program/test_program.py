@@ -25,11 +25,11 @@ from rungwise.native import kernels
 from rungwise.native.kernels import KEEP_ALL
 from rungwise.randomness import generator
 from rungwise.techniques import Batch, Reconstruction, Technique
-from rungwise.training.instructions import page
 from rungwise.training.objective import Objective
 from rungwise.training.passes import Pass, Recorded, make_pass
 from rungwise.training.precision import dtype_of
 from rungwise.training.program import Program
+from rungwise.training.program.instruction import page
 from rungwise.training.recipe import Precision
 from rungwise.training.weights import FlatWeights
 
