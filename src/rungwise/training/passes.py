@@ -59,7 +59,8 @@ class Recorded:
 
 def make_pass(net: ScaledNetwork, weights: FlatWeights, number_format: Precision) -> Pass:
     """Return the fastest pass that there is for a net on its device."""
-    compiled = kernels() if weights.values.device.type == "cpu" else None
+    suited = weights.values.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    compiled = kernels() if suited else None
     if compiled is not None:
         with contextlib.suppress(Untranslatable):
             return Program(net, weights, precision.dtype_of(number_format), compiled)

@@ -11,7 +11,7 @@ from rungwise.native import Kernels
 from rungwise.training.program.instruction import Below, Instruction, Page, in_order
 
 SMALLEST_ONEDNN_PRODUCT = 2**21
-"""Multiply-adds."""
+"""Multiply-adds of a float32 product from which on oneDNN's pays for its dearer call."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -43,7 +43,7 @@ class Tail:
             pooled, origin = kernels.pool(made, self.ceil, self.relu, before, after)
             page.kept += (origin, made.shape[2:])
             return pooled
-        if self.before or (self.relu and not self.is_relu_alone):
+        if self.before:
             kernels.drop(made, before, self.relu)
         if self.relu:
             page.kept += (made,)
