@@ -59,7 +59,7 @@ class Recorded:
 
 def make_pass(net: ScaledNetwork, weights: FlatWeights, number_format: Precision) -> Pass:
     """Return the fastest pass that there is for a net on its device."""
-    suited = weights.values.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    suited = weights.values.device.type == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     compiled = kernels() if suited else None
     if compiled is not None:
         with contextlib.suppress(Untranslatable):
