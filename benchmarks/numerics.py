@@ -30,11 +30,13 @@ def recipes() -> dict[str, Any]:
     from rungwise.models import Compact
     from rungwise.training.optimizer import AdamW
     from rungwise.training.recipe import Recipe
+    from rungwise.training.schedule import Cosine
 
     compact = Recipe(
         name="compact",
         model=Compact(widths=(32, 64, 64), stem_width=16),
         optimizer=AdamW(lr=0.003, weight_decay=0.02),
+        schedule=Cosine(),
         epochs=3,
         batch_size=128,
     )
