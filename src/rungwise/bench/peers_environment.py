@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from rungwise.data.places import cache_folder
+from rungwise.data.places import home_folder
 from rungwise.errors import RungwiseError, UsageError
 from rungwise.storage import write_text
 
@@ -16,7 +16,7 @@ COMPLETE = "complete.txt"
 
 def default_folder() -> Path:
     """Return where the environment is made: beside the data sets in the cache."""
-    return cache_folder("digits").parents[1] / "peers" / "keras"
+    return home_folder() / "peers" / "keras"
 
 
 def find_python(folder: Path) -> Path:

@@ -244,6 +244,19 @@ struct Maps {  // Images before and after the pooling.
 
 constexpr uint32_t NOWHERE = 4;
 
+// Stores pooled values and where in their windows they came from, but for those that are dropped.
+template <class T>
+inline void put_pooled(Floats values, Words places, const Drop &after, int64_t position, T *out,
+                       uint8_t *from, int lanes) {
+    if (after.least) {
+        const Mask kept = after.keeps(position);
+        values = kept ? values : all(0);
+        places = kept ? places : Words{} + NOWHERE;
+    }
+    store(out + position, values, lanes);
+    put(from + position, __builtin_convertvector(places, Bytes), lanes);
+}
+
 // Without RELU there is no dropout before: what was dropped would beat what is below 0.
 // `from` tells for each result which pixel of the window it came from, so nothing else is kept.
 template <class T, bool RELU, bool BEFORE>
@@ -270,14 +283,7 @@ void pool(const T *in, T *out, uint8_t *from, Maps maps, Drop before, Drop after
                     best = better ? value : best;
                     place = better ? Words{} + k : place;
                 }
-                best *= before.scale * after.scale;
-                if (after.least) {
-                    const Mask kept = after.keeps(target + c);
-                    best = kept ? best : all(0);
-                    place = kept ? place : Words{} + NOWHERE;
-                }
-                store(out + target + c, best, lanes);
-                put(from + target + c, __builtin_convertvector(place, Bytes), lanes);
+                put_pooled(best * (before.scale * after.scale), place, after, target + c, out, from, lanes);
             }
         }
     }
@@ -365,14 +371,7 @@ void first_pool(First first, const float *weight, const float *bias, T *out, uin
                     place = sums[k] > best ? Words{} + k : place;
                     best = sums[k] > best ? sums[k] : best;
                 }
-                best *= after.scale;
-                if (after.least) {
-                    const Mask kept = after.keeps(target + c);
-                    best = kept ? best : all(0);
-                    place = kept ? place : Words{} + NOWHERE;
-                }
-                store(out + target + c, best, lanes);
-                put(from + target + c, __builtin_convertvector(place, Bytes), lanes);
+                put_pooled(best * after.scale, place, after, target + c, out, from, lanes);
             }
         }
     }

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from rungwise.data.places import cache_folder
+from rungwise.data.places import home_folder
 from rungwise.errors import StorageError
 from rungwise.storage import replacing
 
@@ -44,7 +44,7 @@ def load() -> ctypes.CDLL | None:
 
 
 def _opened(found: str) -> ctypes.CDLL:
-    library = cache_folder("kernels").parents[1] / "kernels" / f"{_key(found)}.so"
+    library = home_folder() / "kernels" / f"{_key(found)}.so"
     if library.exists():
         return ctypes.CDLL(str(library))
     try:

@@ -628,20 +628,26 @@ TOYS: dict[str, nn.Module] = {
 }  # fmt: skip
 
 
+def assert_as_exact_as_pytorch(
+    kind: str, net: nn.Module, number_format: Precision, noise: int
+) -> None:
+    """Compare the gradients and the loss that a pass finds with those of PyTorch's own pass."""
+    whole, batch = scaled(seeded(copy.deepcopy(net))), some_batch()
+    expected, _, _ = exact(whole, batch)
+
+    ours, theirs = (found_by(way, whole, batch, number_format) for way in (kind, "recorded"))
+
+    own, other = (errors(one.gradients, expected.gradients) for one in (ours, theirs))
+    assert (own <= 2 * (other + noise * NOISE[number_format])).all()
+    torch.testing.assert_close(ours.sums[0], theirs.sums[0], rtol=4 * NOISE[number_format], atol=0)
+
+
 @pytest.mark.parametrize("net", TOYS.values(), ids=TOYS.keys())
 @formats
 def test_layers_in_other_places_are_led_back_right_too(
     net: nn.Module, number_format: Precision
 ) -> None:
-    whole, batch = scaled(seeded(copy.deepcopy(net))), some_batch()
-    expected, _, _ = exact(whole, batch)
-
-    ours, theirs = (found_by(kind, whole, batch, number_format) for kind in ("program", "recorded"))
-
-    own, other = (errors(one.gradients, expected.gradients) for one in (ours, theirs))
-    # A bias before a normalisation has no gradient: what is found there is noise.
-    assert (own <= 2 * (other + 8 * NOISE[number_format])).all()
-    torch.testing.assert_close(ours.sums[0], theirs.sums[0], rtol=4 * NOISE[number_format], atol=0)
+    assert_as_exact_as_pytorch("program", net, number_format, noise=4)
 
 
 class OwnConvolution(nn.Conv2d):
@@ -677,15 +683,8 @@ ODD: dict[str, nn.Module] = {
 def test_the_pass_that_is_chosen_for_an_odd_net_is_right(
     net: nn.Module, number_format: Precision
 ) -> None:
-    whole, batch = scaled(seeded(copy.deepcopy(net))), some_batch()
-    expected, _, _ = exact(whole, batch)
-
-    ours, theirs = (found_by(kind, whole, batch, number_format) for kind in ("chosen", "recorded"))
-
-    own, other = (errors(one.gradients, expected.gradients) for one in (ours, theirs))
     # A bias before a normalisation has no gradient: what is found there is noise.
-    assert (own <= 2 * (other + 8 * NOISE[number_format])).all()
-    torch.testing.assert_close(ours.sums[0], theirs.sums[0], rtol=4 * NOISE[number_format], atol=0)
+    assert_as_exact_as_pytorch("chosen", net, number_format, noise=8)
 
 
 class Mean(Technique):

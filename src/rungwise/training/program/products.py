@@ -36,8 +36,17 @@ class Tail:
     def is_relu_alone(self) -> bool:
         return self.relu and not self.pool and not self.before
 
-    def forward(self, kernels: Kernels, page: Page, made: torch.Tensor) -> torch.Tensor:
-        """Pass on what the product made, in place where there is no pooling; keep the way back."""
+    def forward(
+        self, kernels: Kernels, page: Page, made: torch.Tensor, rectified: bool = False
+    ) -> torch.Tensor:
+        """Pass on what the product made, in place where there is no pooling; keep the way back.
+
+        Args:
+            kernels: The compiled operations.
+            page: Where the way back is kept.
+            made: What the product made.
+            rectified: Whether the product has applied a ReLU that stands alone already.
+        """
         before, after = page.drop(self.before, 1), page.drop(self.after, 2)
         if self.pool:
             pooled, origin = kernels.pool(made, self.ceil, self.relu, before, after)
@@ -45,6 +54,8 @@ class Tail:
             return pooled
         if self.before:
             kernels.drop(made, before, self.relu)
+        elif self.relu and not rectified:
+            made.relu_()
         if self.relu:
             page.kept += (made,)
         return made
@@ -77,7 +88,7 @@ class Convolution(Instruction):
         made = torch.ops.mkldnn._convolution_pointwise.default(
             maps, self.weights[0], self.bias, *settings, last, [], ""
         )
-        return self.tail.forward(self.kernels, page, in_order(made))
+        return self.tail.forward(self.kernels, page, in_order(made), rectified=last == "relu")
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
         maps, *kept = page.take()
@@ -149,8 +160,6 @@ class Patches(Instruction):
         page.kept = (patches, maps.shape, (height, width))
         made = times_transposed(patches, self._matrix(self.weights[0]), self.bias)
         made = made.view(images, maps.shape[2] // self.size, maps.shape[3] // self.size, -1)
-        if self.tail.is_relu_alone:
-            made.relu_()
         return self.tail.forward(self.kernels, page, made.permute(0, 3, 1, 2))
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
@@ -195,8 +204,6 @@ class Dense(Instruction):
         rows = values[0].flatten(0, -2)
         page.kept = (rows, values[0].shape[:-1])
         made = times_transposed(rows, self.weights[0], self.bias)
-        if self.tail.is_relu_alone:
-            made.relu_()
         return self.tail.forward(self.kernels, page, made).view(*values[0].shape[:-1], -1)
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
