@@ -1,6 +1,9 @@
+import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+from rungwise.errors import ConfigError
 from rungwise.models import Compact
 from rungwise.models.summary import summarize
 from rungwise.randomness import generator
@@ -50,3 +53,53 @@ def test_a_built_network_takes_other_sizes_too() -> None:
 def test_average_pooling_is_a_setting() -> None:
     layers = summarize(Compact(pooling="average"), (3, 32, 32), 10).layers
     assert "global average" in [layer.description for layer in layers]
+
+
+def test_a_whitened_stem_is_fixed_but_for_its_bias() -> None:
+    network = Compact(whitened_patch=2).build((3, 32, 32), 10, generator(0))
+    stem = dict(network.stem.named_parameters())
+
+    assert stem["conv.weight"].shape == (24, 3, 2, 2)
+    assert not stem["conv.weight"].requires_grad and stem["conv.bias"].requires_grad
+    assert network.stem(torch.rand(1, 3, 32, 32)).shape == (1, 24, 31, 31)
+
+
+def test_whitened_patches_and_a_stem_width_are_refused_together() -> None:
+    with pytest.raises(ConfigError, match="stem_width 16 has no effect"):
+        Compact(whitened_patch=2, stem_width=16)
+
+
+def test_identity_filters_hand_the_first_channels_on() -> None:
+    network = Compact(widths=(6, 4), stem_width=3, identity_init=True).build(
+        (3, 8, 8), 4, generator(0)
+    )
+    maps = torch.rand(2, 3, 8, 8)
+    made = network.group1.conv1(maps)
+    wide = torch.rand(2, 6, 8, 8)
+
+    torch.testing.assert_close(made[:, :3], maps)
+    assert made.shape[1] == 6 and not torch.equal(made[:, 3:], maps)
+    torch.testing.assert_close(network.group2.conv1(wide), wide[:, :4])
+    plain = Compact(widths=(6, 4), stem_width=3).build((3, 8, 8), 4, generator(0))
+    assert torch.equal(network.stem.conv.weight, plain.stem.conv.weight)
+
+
+def test_further_convolutions_of_a_group_are_added_to_their_input() -> None:
+    network = Compact(widths=(5,), depth=3).build((1, 8, 8), 2, generator(0)).eval()
+    maps = torch.rand(2, 5, 4, 4)
+    block = network.group.residual
+
+    expected = maps + F.gelu(block.layers.norm(block.layers.conv(maps)))
+    torch.testing.assert_close(block(maps), expected)
+
+
+def test_a_group_may_have_a_single_convolution() -> None:
+    layers = summarize(Compact(widths=(5,), depth=1), (1, 8, 8), 2).layers
+    kinds = [layer.kind for layer in layers if layer.name.startswith("group")]
+    assert kinds == ["conv", "pool", "norm"]
+
+
+def test_a_normalisation_without_scale_learns_its_shift_alone() -> None:
+    network = Compact(widths=(5,), norm_scale=False).build((1, 8, 8), 2, generator(0))
+    trained = {name for name, p in network.named_parameters() if p.requires_grad}
+    assert "group.norm1.bias" in trained and "group.norm1.weight" not in trained

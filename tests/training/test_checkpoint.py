@@ -19,11 +19,18 @@ from rungwise.data.images import LabelledImages
 from rungwise.errors import DamagedError, RunError, StorageError
 from rungwise.models import CNN, MLP, Compact
 from rungwise.randomness import generator
-from rungwise.techniques import CutMix, EarlyStopping, LabelSmoothing, Mixup, WeightAveraging
+from rungwise.techniques import (
+    CutMix,
+    EarlyStopping,
+    LabelSmoothing,
+    Mixup,
+    WeightAveraging,
+    Whitening,
+)
 from rungwise.training import checkpoint
 from rungwise.training.checkpoint import read_tensors, restore, save, write_tensors
 from rungwise.training.loop import Training
-from rungwise.training.optimizer import SGD, Adam, AdamW
+from rungwise.training.optimizer import SGD, Adam, AdamW, Muon
 from rungwise.training.recipe import Recipe
 from rungwise.training.schedule import OneCycle
 from rungwise.training.seed import Seed
@@ -37,6 +44,16 @@ RECIPES = {
     "plain sgd": replace(LINEAR, optimizer=SGD(momentum=0, nesterov=False)),
     "dropout and adam": replace(
         LINEAR, model=CNN(conv_widths=(4,), dense_widths=(8,)), optimizer=Adam(lr=0.01)
+    ),
+    "fixed first layer and muon": replace(
+        LINEAR,
+        model=Compact(widths=(4,), whitened_patch=2, identity_init=True, norm_scale=False),
+        techniques=(Whitening(bias_until=0.4),),
+        optimizer=Muon(weight_decay=0.01),
+        schedule=OneCycle(),
+    ),
+    "scaled biases": replace(
+        LINEAR, model=Compact(widths=(4,), stem_width=4), optimizer=SGD(bias_lr_factor=8)
     ),
     "everything": replace(
         LINEAR,

@@ -24,10 +24,12 @@ from rungwise.techniques import (
     Reconstruction,
     Technique,
     WeightAveraging,
+    Whitening,
 )
-from rungwise.training import loop
+from rungwise.training import loop, passes
 from rungwise.training.loop import Progress, Training, to_unit
 from rungwise.training.optimizer import SGD, Adam, AdamW
+from rungwise.training.precision import Precision
 from rungwise.training.recipe import Recipe
 from rungwise.training.schedule import Cosine, OneCycle, StepDecay
 from rungwise.training.seed import Seed
@@ -449,3 +451,53 @@ def test_a_single_image_left_over_joins_the_batch_before_it() -> None:
     steps = list(training.steps())
 
     assert [progress.step for progress in steps] == [1, 2]
+
+
+WHITENED = replace(
+    LINEAR,
+    model=Compact(widths=(4,), whitened_patch=2),
+    techniques=(Whitening(bias_until=0.5),),
+    optimizer=SGD(lr=0.1, momentum=0.9, weight_decay=0.1),
+    epochs=4,
+)
+
+
+def test_what_a_technique_prepares_is_there_before_the_first_step() -> None:
+    first = training(WHITENED).net.state_dict()["net.stem.conv.weight"]
+    other = training(WHITENED, seed=Seed(1)).net.state_dict()["net.stem.conv.weight"]
+
+    assert torch.equal(first[:4], -first[4:])
+    # All images are looked at, so the seed decides no more than the signs.
+    torch.testing.assert_close(first.abs(), other.abs(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("number_format", ["float32", "bfloat16"])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_what_is_frozen_stays_as_it_was_whatever_the_momentum(
+    number_format: Precision, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(passes, "kernels", lambda: None)
+    made = training(replace(WHITENED, precision=number_format))
+    seen = []
+    for _ in made.steps():
+        stem = made.net.get_parameter("net.stem.conv.bias").detach().clone()
+        seen.append((stem, made.net.get_parameter("net.group.conv1.weight").detach().clone()))
+    half = len(seen) // 2
+    biases, kernels = [pair[0] for pair in seen], [pair[1] for pair in seen]
+
+    assert not torch.equal(biases[0], biases[half - 1])
+    assert all(torch.equal(bias, biases[half - 1]) for bias in biases[half:])
+    assert not torch.equal(kernels[half], kernels[-1])
+
+
+def test_the_way_back_ends_above_what_is_frozen() -> None:
+    made = training(WHITENED)
+    before = [step.leads_back for step in made._pass._instructions]  # type: ignore[attr-defined]
+    for _ in made.steps():
+        pass
+    after = [step.leads_back for step in made._pass._instructions]  # type: ignore[attr-defined]
+
+    # Scaling, stem, GELU, first convolution of the group, ...
+    assert before[:4] == [False, False, True, True]
+    assert after[:4] == [False, False, False, False] and all(after[4:])

@@ -6,20 +6,29 @@ import torch
 from torch import nn
 
 from rungwise.errors import ConfigError
-from rungwise.training.optimizer import OPTIMIZERS, SGD, Adam, AdamW, Optimizer
+from rungwise.models import Compact
+from rungwise.randomness import generator
+from rungwise.training.optimizer import OPTIMIZERS, SGD, Adam, AdamW, Muon, Optimizer
+from rungwise.training.weights import FlatWeights
 
 START, GRADIENTS = 2.0, (0.5, -0.25, 0.1)
 
 
 def steps(optimizer: Optimizer) -> list[float]:
     """Return a weight after each of three steps with known gradients."""
-    weight = nn.Parameter(torch.tensor([START]))
-    made = optimizer.make([weight])
+    return steps_of(optimizer, "weight")
+
+
+def steps_of(optimizer: Optimizer, name: str) -> list[float]:
+    net = nn.Module()
+    net.register_parameter(name, nn.Parameter(torch.tensor([START])))
+    weights = FlatWeights(net)
+    made = optimizer.make(weights)
     seen = []
     for gradient in GRADIENTS:
-        weight.grad = torch.tensor([gradient])
+        weights.gradients[0] = gradient
         made.step()
-        seen.append(weight.item())
+        seen.append(weights.values[0].item())
     return seen
 
 
@@ -115,3 +124,58 @@ def test_momentum_has_to_be_a_share() -> None:
 def test_nesterov_without_momentum_is_refused() -> None:
     with pytest.raises(ConfigError, match="nesterov has no effect without momentum"):
         SGD(momentum=0)
+
+
+def momentum_by_hand(lr: float, momentum: float, l2: float, shrink: float) -> list[float]:
+    weight, buffer, seen = START, 0.0, []
+    for given in GRADIENTS:
+        gradient = given + l2 * weight
+        weight -= shrink * weight
+        buffer = momentum * buffer + gradient
+        weight -= lr * (gradient + momentum * buffer)
+        seen.append(weight)
+    return seen
+
+
+def test_scaled_biases_take_larger_steps_at_the_same_decay() -> None:
+    made = SGD(lr=0.1, momentum=0.9, weight_decay=0.02, bias_lr_factor=4)
+
+    assert steps_of(made, "weight") == pytest.approx(momentum_by_hand(0.1, 0.9, 0.02, 0))
+    assert steps_of(made, "bias") == pytest.approx(momentum_by_hand(0.4, 0.9, 0.005, 0))
+
+
+def test_muon_moves_vectors_by_plain_momentum() -> None:
+    made = Muon(bias_lr=0.3, other_momentum=0.8, weight_decay=0.01)
+
+    assert steps_of(made, "bias") == pytest.approx(momentum_by_hand(0.3, 0.8, 0, 0.01))
+
+
+def test_muon_gives_each_kind_of_parameter_its_rate() -> None:
+    weights = FlatWeights(Compact(widths=(4,), stem_width=3).build((3, 8, 8), 5, generator(0)))
+    groups = Muon(lr=0.2, dense_lr=0.3, bias_lr=0.4).make(weights).param_groups
+
+    kinds = [({p.dim() for p in group["params"]}, group["initial_lr"]) for group in groups]
+    assert kinds == [({4}, 0.2), ({2}, 0.3), ({1}, 0.4)]
+    assert sum(len(group["params"]) for group in groups) == len(weights.parameters)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"momentum": 1.0},
+        {"other_momentum": -0.1},
+        {"dense_lr": 0.0},
+        {"bias_lr": -1.0},
+        {"iterations": 0},
+        {"lr": 0.0},
+        {"weight_decay": -1.0},
+    ],
+)
+def test_muon_refuses_settings_out_of_range(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        Muon(**settings)
+
+
+def test_sgd_refuses_a_factor_of_0() -> None:
+    with pytest.raises(ConfigError, match="bias_lr_factor is 0"):
+        SGD(bias_lr_factor=0.0)

@@ -14,8 +14,8 @@ from rungwise.techniques import Batch
 from rungwise.training import passes
 from rungwise.training.objective import Objective
 from rungwise.training.passes import Pass, Recorded, make_pass, seeded_globally
+from rungwise.training.precision import Precision
 from rungwise.training.program import Program
-from rungwise.training.recipe import Precision
 from rungwise.training.weights import FlatWeights
 
 CPU = torch.device("cpu")

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from rungwise.training import precision
-from rungwise.training.recipe import Precision
+from rungwise.training.precision import Precision
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 LITTLE, MUCH = 1e6, 1e10

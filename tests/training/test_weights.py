@@ -63,6 +63,16 @@ def test_all_weights_are_one_vector_without_overlap() -> None:
     }
 
 
+def test_fixed_parameters_stay_out_of_the_vector() -> None:
+    net = nn.Linear(2, 3)
+    net.weight.requires_grad_(False)
+    weights = FlatWeights(net)
+
+    assert weights.names == ["bias"]
+    assert weights.values.numel() == ALIGNMENT
+    assert net.weight.grad is None
+
+
 def test_a_changed_value_changes_the_net_and_the_reverse() -> None:
     net = nn.Linear(2, 3)
     weights = FlatWeights(net)
@@ -141,8 +151,9 @@ def test_an_optimizer_moves_the_vector_as_it_moves_the_parameters_one_by_one(
     )
     separate = copy.deepcopy(net)
     weights = FlatWeights(net)
-    flat = make().make([weights.values])
-    each = make().make(list(separate.parameters()))
+    flat = make().make(weights)
+    alone = [FlatWeights(nn.ParameterList([parameter])) for parameter in separate.parameters()]
+    each = [make().make(one) for one in alone]
     start = weights.values.detach().clone()
 
     for step in range(5):
@@ -150,9 +161,10 @@ def test_an_optimizer_moves_the_vector_as_it_moves_the_parameters_one_by_one(
         for mine, other in zip(net.parameters(), separate.parameters(), strict=True):
             gradient = torch.randn(other.shape, generator=rng)
             mine.grad.copy_(gradient)
-            other.grad = gradient
+            other.grad.copy_(gradient)
         flat.step()
-        each.step()
+        for optimizer in each:
+            optimizer.step()
 
     assert not torch.equal(weights.values, start)
     for mine, other in zip(net.parameters(), separate.parameters(), strict=True):

@@ -17,7 +17,8 @@ from rungwise.ladder.presets import (
 from rungwise.models.summary import Summary, summarize
 from rungwise.techniques import EarlyStopping
 from rungwise.training import precision
-from rungwise.training.recipe import Precision, Recipe
+from rungwise.training.precision import Precision
+from rungwise.training.recipe import Recipe
 
 CLASSES = 10
 MNIST, CIFAR10 = (1, 28, 28), (3, 32, 32)

@@ -21,7 +21,7 @@ from rungwise.bench.nets import choose_nets
 from rungwise.errors import ConfigError
 from rungwise.training import precision
 from rungwise.training.loop import Progress, Training
-from rungwise.training.recipe import Precision
+from rungwise.training.precision import Precision
 from rungwise.training.seed import Seed
 
 PRODUCT_SIZE = 2048

@@ -96,5 +96,23 @@ def _initialize(
         raise TypeError(f"no initial weights are defined for {type(module).__name__}")
 
 
+@torch.no_grad()
+def keep_input(block: nn.Module) -> None:
+    """Let the 3×3 convolutions in `block` hand their input on: identity (Dirac) initialisation.
+
+    Of a filter bank (O, C, 3, 3) the first min(O, C) filters become the identity of one channel
+    each; the others stay as they were drawn.
+
+    Source: Zagoruyko & Komodakis 2017, "DiracNets", arXiv:1706.00388; partly, as
+    arXiv:2404.00498 does it.
+    """
+    for layer in block.modules():
+        if isinstance(layer, nn.Conv2d):
+            outputs, inputs, height, width = layer.weight.shape
+            same = torch.arange(min(outputs, inputs))
+            layer.weight[: len(same)] = 0
+            layer.weight[same, same, height // 2, width // 2] = 1
+
+
 def _own_tensors(module: nn.Module) -> list[torch.Tensor]:
     return [*module.parameters(recurse=False), *module.buffers(recurse=False)]

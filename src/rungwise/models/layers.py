@@ -138,6 +138,41 @@ class SameConv2d(nn.Conv2d):
         return super().forward(images)
 
 
+class WhitenedConv2d(nn.Conv2d):
+    """A convolution whose filters are fixed and come in pairs, one the other's negative.
+
+    (N, C, H, W) to (N, 2·C·size², H - size + 1, W - size + 1). Before the technique `whitening`
+    sets them, the filters are drawn at random as any others; the bias is trained.
+
+    Args:
+        channels: C.
+        size: Height and width of the filters, in pixels.
+    """
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__(channels, 2 * channels * size**2, size)
+        self.weight.requires_grad_(False)
+
+
+class Residual(nn.Module):
+    """Layers whose output is added to their input, of the same shape.
+
+    Source: He et al. 2016, "Deep Residual Learning for Image Recognition", arXiv:1512.03385.
+    """
+
+    def __init__(self, *steps: Step) -> None:
+        super().__init__()
+        self.layers = chain(*steps)
+        self.add = Add()
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        changed = values
+        for layer in self.layers:
+            changed = layer(changed)
+        total: torch.Tensor = self.add(values, changed)
+        return total
+
+
 class Add(nn.Module):
     """Add two tensors of one shape."""
 

@@ -7,6 +7,7 @@ from rungwise.techniques.label_smoothing import LabelSmoothing
 from rungwise.techniques.mixup import Mixup
 from rungwise.techniques.reconstruction import Reconstruction
 from rungwise.techniques.weight_averaging import WeightAveraging
+from rungwise.techniques.whitening import Whitening
 
 TECHNIQUES: dict[str, type[Technique]] = {
     "cutmix": CutMix,
@@ -15,6 +16,7 @@ TECHNIQUES: dict[str, type[Technique]] = {
     "mixup": Mixup,
     "reconstruction": Reconstruction,
     "weight-averaging": WeightAveraging,
+    "whitening": Whitening,
 }
 
 __all__ = [
@@ -29,4 +31,5 @@ __all__ = [
     "Technique",
     "WeightAveraging",
     "Weights",
+    "Whitening",
 ]

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
+from rungwise.data.images import LabelledImages
 from rungwise.models.base import Model, Output
+from rungwise.models.input import ScaledNetwork
 
 
 class Batch(NamedTuple):
@@ -58,6 +61,27 @@ class Technique:
         Raises:
             ConfigError: The technique cannot act there.
         """
+
+    def prepare(self, net: ScaledNetwork, train: LabelledImages, rng: torch.Generator) -> None:
+        """Set weights of the fresh net, before anything is trained.
+
+        Args:
+            net: On the CPU; changed in place.
+            train: The training images.
+            rng: A CPU generator.
+
+        Raises:
+            ConfigError: The net has nothing to set.
+        """
+
+    def frozen(self, net: ScaledNetwork, progress: float) -> list[nn.Module]:
+        """Return the modules whose parameters are not trained from now on.
+
+        Args:
+            net: The net, as it is built.
+            progress: Share of the training that is done, 0 at the start.
+        """
+        return []
 
     def change_batch(self, batch: Batch, rng: torch.Generator) -> Batch:
         """Return the batch to train on. Never called for validation or test images."""

@@ -101,12 +101,18 @@ class Training:
         self.validation = validation
         # Not F.one_hot, which looks at the labels first: on a GPU the host would wait for that.
         self._one_hot = torch.eye(train.classes, device=device)
-        net = build_network(recipe, train, seed).to(device)
+        net = build_network(recipe, train, seed)
+        for position, technique in enumerate(recipe.techniques):
+            technique.prepare(net, train, self._rng("prepare", position))
+        net = net.to(device)
         self.net: nn.Module = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._weights = FlatWeights(self.net)
-        self.optimizer = recipe.optimizer.make([self._weights.values])
+        self.optimizer = recipe.optimizer.make(self._weights)
         self._kernels = kernels() if device.type == "cpu" else None
+        self._scaled = net
         self._pass = make_pass(net, self._weights, recipe.precision)
+        self._freezing = [t for t in recipe.techniques if t.acts_on("frozen")]
+        self._frozen: dict[nn.Parameter, torch.Tensor] = {}
         flops = summarize(recipe.model, train.shape, train.classes).flops
         self._batch_flops = flops * min(recipe.batch_size, len(train))
         self._changing_loss = [t for t in recipe.techniques if t.acts_on("change_loss")]
@@ -162,14 +168,28 @@ class Training:
     def _train_on(self, indices: torch.Tensor) -> None:
         rng = self._rng("step", self.epoch, self.step)
         batch = self._changed_batch(indices, rng)
-        self._set_learning_rate()
+        self._set_learning_rates()
+        self._freeze()
         key = int(torch.randint(2**62, (), generator=rng, device=rng.device))
         self._pass.gradients(Objective(batch, self._changing_loss), key, self.sums)
         self.optimizer.step()
+        for parameter, value in self._frozen.items():
+            parameter.data.copy_(value)  # The optimizer's momentum still moves it.
         for technique in self._averaging:
             self.average = technique.average(
                 self.average, self.net.state_dict(), self._steps_done()
             )
+
+    def _freeze(self) -> None:
+        """Take what the techniques no longer train out of the way back."""
+        modules = [m for t in self._freezing for m in t.frozen(self._scaled, self.progress)]
+        parameters = {p for m in modules for p in m.parameters() if p.requires_grad}
+        if not parameters:
+            return
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+            self._frozen[parameter] = parameter.detach().clone()
+        self._pass = make_pass(self._scaled, self._weights, self.recipe.precision)
 
     def _changed_batch(self, indices: torch.Tensor, rng: torch.Generator) -> Batch:
         pixels = self.images.gather(indices).to(self.device)
@@ -186,13 +206,15 @@ class Training:
             output: Output = net(images)
         return output
 
-    def _learning_rate(self) -> float:
-        progress = (self._steps_done() - 1) / (self.recipe.epochs * self.steps_per_epoch)
-        return self.recipe.optimizer.lr * self.recipe.schedule.factor(progress)
+    @property
+    def progress(self) -> float:
+        """Share of the planned steps that are taken: 0 at the start, below 1 at the last step."""
+        return (self._steps_done() - 1) / (self.recipe.epochs * self.steps_per_epoch)
 
-    def _set_learning_rate(self) -> None:
+    def _set_learning_rates(self) -> None:
+        factor = self.recipe.schedule.factor(self.progress)
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = group["initial_lr"] * factor
 
     def _steps_done(self) -> int:
         """Count the steps up to and including the one that is being taken."""

@@ -1,14 +1,15 @@
 """Optimizers: how gradients become steps. The learning rate is set at each step by the schedule."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from rungwise.errors import ConfigError
+from rungwise.training.muon import OrthogonalMomentum
+from rungwise.training.weights import FlatWeights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,11 @@ class Optimizer:
                 fix="use for example lr: 0.001, weight_decay: 0.0",
             )
 
-    def make(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Return the torch optimizer over `parameters`."""
+    def make(self, weights: FlatWeights) -> torch.optim.Optimizer:
+        """Return the torch optimizer over a net's weights.
+
+        Each of its groups has an `initial_lr`, which the schedule's factor multiplies.
+        """
         raise NotImplementedError
 
 
@@ -63,10 +67,10 @@ class AdaptiveMoments(Optimizer):
                 fix="use for example beta1: 0.9, beta2: 0.999, eps: 1e-8",
             )
 
-    def make(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    def make(self, weights: FlatWeights) -> torch.optim.Optimizer:
         """Return torch's fused optimizer."""
         return self.torch_class(
-            parameters,
+            [{"params": [weights.values], "initial_lr": self.lr}],
             self.lr,
             (self.beta1, self.beta2),
             self.eps,
@@ -104,25 +108,25 @@ class AdamW(AdaptiveMoments):
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum.
 
-    Source: Sutskever et al. 2013, "On the importance of initialization and momentum".
+    Source: Sutskever et al. 2013, "On the importance of initialization and momentum"; the scaled
+    biases: Page 2018, "How to train your ResNet 8: bag of tricks".
 
     Raises:
-        ConfigError: Nesterov without momentum, or a momentum outside 0..1.
+        ConfigError: Nesterov without momentum, a momentum outside 0..1, or a factor of 0 or less.
     """
 
     lr: float = 0.01
     momentum: float = 0.9
     nesterov: bool = True
     """Look ahead along the momentum before taking the gradient."""
+    bias_lr_factor: float = 1.0
+    """What the rate of biases is multiplied with, those of normalisations included; the decay in a
+    step stays the same. The CIFAR-10 speed records take 64."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.momentum < 1:
-            raise ConfigError(
-                f"sgd momentum is {self.momentum}",
-                expected="0 or more, below 1",
-                fix="use for example momentum: 0.9",
-            )
+        _require_momentum("sgd momentum", self.momentum)
+        _require_positive("sgd bias_lr_factor", self.bias_lr_factor)
         if self.nesterov and self.momentum == 0:
             raise ConfigError(
                 "sgd nesterov has no effect without momentum",
@@ -130,16 +134,102 @@ class SGD(Optimizer):
                 fix="set momentum: 0.9 or nesterov: false",
             )
 
-    def make(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    def make(self, weights: FlatWeights) -> torch.optim.Optimizer:
         """Return torch's fused SGD."""
         return torch.optim.SGD(
-            parameters,
+            self._groups(weights),
             self.lr,
             self.momentum,
-            weight_decay=self.weight_decay,
             nesterov=self.nesterov,
             fused=True,
         )
 
+    def _groups(self, weights: FlatWeights) -> list[dict[str, Any]]:
+        if self.bias_lr_factor == 1:
+            return [_group([weights.values], self.lr, self.weight_decay)]
+        biases, others = _apart(weights)
+        factor = self.bias_lr_factor
+        scaled = _group(biases, self.lr * factor, self.weight_decay / factor)
+        return [_group(others, self.lr, self.weight_decay), *([scaled] if biases else [])]
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "adamw": AdamW, "sgd": SGD}
+
+@dataclass(frozen=True, kw_only=True)
+class Muon(Optimizer):
+    """Steps made orthogonal for the convolutions, momentum for all else.
+
+    `lr` is the filters': how far a step goes in each singular direction. Dense layers and biases
+    have rates of their own, as plain momentum has; `weight_decay` is the share of their value that
+    they lose in a step at the schedule's factor of 1.
+
+    Source: Jordan et al. 2024, "Muon"; arXiv:2404.00498 for the net that it was tried on.
+
+    Raises:
+        ConfigError: A rate or the number of iterations is not above 0, or a momentum not in 0..1.
+    """
+
+    lr: float = 0.24
+    momentum: float = 0.6
+    dense_lr: float = 0.4
+    """Learning rate of dense layers' weights."""
+    bias_lr: float = 1.0
+    """Learning rate of biases and of what normalisations learn."""
+    other_momentum: float = 0.85
+    """Momentum of what `dense_lr` and `bias_lr` belong to."""
+    renormalize: bool = True
+    """Keep each convolution's norm at the root of its filters' number; for nets that normalise
+    behind each convolution, to which that norm means nothing."""
+    iterations: int = 3
+    """Newton-Schulz steps that make a step orthogonal."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_momentum("muon momentum", self.momentum)
+        _require_momentum("muon other_momentum", self.other_momentum)
+        for name in ("dense_lr", "bias_lr", "iterations"):
+            _require_positive(f"muon {name}", getattr(self, name))
+
+    def make(self, weights: FlatWeights) -> torch.optim.Optimizer:
+        """Return the optimizer."""
+        biases, others = _apart(weights)
+        filters = [weight for weight in others if weight.dim() == 4]
+        vectors = [*biases, *[weight for weight in others if weight.dim() == 1]]
+        dense = [weight for weight in others if weight.dim() == 2]
+        groups = [(dense, self.dense_lr), (vectors, self.bias_lr)]
+        return OrthogonalMomentum(
+            filters,
+            [{"params": params, "lr": lr} for params, lr in groups if params],
+            lr=self.lr,
+            momentum=self.momentum,
+            renormalize=self.renormalize,
+            iterations=self.iterations,
+            other_momentum=self.other_momentum,
+            weight_decay=self.weight_decay,
+        )
+
+
+def _group(parameters: list[nn.Parameter], lr: float, weight_decay: float) -> dict[str, Any]:
+    return {"params": parameters, "lr": lr, "initial_lr": lr, "weight_decay": weight_decay}
+
+
+def _apart(weights: FlatWeights) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Return the biases, those of normalisations included, and all other parameters."""
+    pairs = list(zip(weights.names, weights.parameters, strict=True))
+    biases = [parameter for name, parameter in pairs if name.endswith("bias")]
+    return biases, [parameter for name, parameter in pairs if not name.endswith("bias")]
+
+
+def _require_momentum(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ConfigError(
+            f"{name} is {value}",
+            expected="0 or more, below 1",
+            fix="use for example 0.9",
+        )
+
+
+def _require_positive(name: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise ConfigError(f"{name} is {value}", expected="above 0", fix="use for example 1")
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "adamw": AdamW, "sgd": SGD, "muon": Muon}

@@ -15,8 +15,8 @@ from rungwise.models.input import ScaledNetwork
 from rungwise.native import kernels
 from rungwise.training import precision
 from rungwise.training.objective import Objective
+from rungwise.training.precision import Precision
 from rungwise.training.program import Program, Untranslatable
-from rungwise.training.recipe import Precision
 from rungwise.training.weights import FlatWeights
 
 

@@ -1,10 +1,11 @@
 """Number formats: bfloat16 products where the processor is fast at them, else float32."""
 
 import contextlib
+from typing import Literal
 
 import torch
 
-from rungwise.training.recipe import Precision
+Precision = Literal["auto", "float32", "bfloat16"]
 
 SMALLEST_BATCH_FLOPS = 2e8
 """Forward operations of a batch below which bfloat16 does not pay on a CPU: the conversions of the

@@ -10,9 +10,9 @@ from rungwise.models import MODELS, Model
 from rungwise.models.input import InputScaling
 from rungwise.techniques import TECHNIQUES, Technique
 from rungwise.training.optimizer import OPTIMIZERS, Adam, Optimizer
+from rungwise.training.precision import Precision
 from rungwise.training.schedule import SCHEDULES, Constant, Schedule
 
-Precision = Literal["auto", "float32", "bfloat16"]
 Keep = Literal["last", "best-val-loss", "best-val-acc"]
 
 

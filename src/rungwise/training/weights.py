@@ -12,15 +12,18 @@ ALIGNMENT = 16
 
 
 class FlatWeights:
-    """The parameters of a net, moved into one vector; the net goes on using them there.
+    """The trained parameters of a net, moved into one vector; the net goes on using them there.
 
     Args:
-        net: Its parameters are float32 on one device. From now on each is a part of `values` and
-            its `grad` a part of `gradients`, in the memory layout that it had.
+        net: Its parameters are float32 on one device. From now on each that requires a gradient is
+            a part of `values` and its `grad` a part of `gradients`, in the memory layout that it
+            had; the others, fixed from the start, stay where they are.
     """
 
     def __init__(self, net: nn.Module) -> None:
-        self.parameters = list(net.parameters())
+        named = {name: p for name, p in net.named_parameters() if p.requires_grad}
+        self.names = list(named)
+        self.parameters = list(named.values())
         sizes = [-(-p.numel() // ALIGNMENT) * ALIGNMENT for p in self.parameters]
         self._starts = [sum(sizes[:i]) for i in range(len(sizes))]
         device = self.parameters[0].device

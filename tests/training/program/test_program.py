@@ -27,10 +27,9 @@ from rungwise.randomness import generator
 from rungwise.techniques import Batch, Reconstruction, Technique
 from rungwise.training.objective import Objective
 from rungwise.training.passes import Pass, Recorded, make_pass
-from rungwise.training.precision import dtype_of
+from rungwise.training.precision import Precision, dtype_of
 from rungwise.training.program import Program
 from rungwise.training.program.instruction import page
-from rungwise.training.recipe import Precision
 from rungwise.training.weights import FlatWeights
 
 SMALL: dict[str, Model] = {
@@ -52,6 +51,8 @@ VARIANTS: dict[str, Model] = {
     "cnn, pooling each": CNN(
         conv_widths=(8, 24), conv_edge="same", pooling_place="each", dropout_conv=0, dropout_dense=0
     ),
+    "compact, whitened": Compact(widths=(16, 24), whitened_patch=2, norm_scale=False),
+    "compact, depth 3": Compact(widths=(16, 24), depth=3, identity_init=True),
     "compact, average": Compact(widths=(16, 33), pooling="average"),
     "vgg-deep, no norm": VGGDeep(
         widths=(8, 8, 8, 8), dense_width=16, dropout_conv=0, dropout_dense=0, normalization=False
@@ -153,7 +154,7 @@ def exact(
     loss = F.cross_entropy(output.logits, targets)
     if reconstruction:
         loss = loss + reconstruction * F.mse_loss(output.reconstruction, images)
-    parameters = list(net.parameters())
+    parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
     found = torch.autograd.grad(loss, parameters, allow_unused=True)
     gradients = [
         torch.zeros_like(parameter) if gradient is None else gradient

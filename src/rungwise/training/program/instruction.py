@@ -59,7 +59,8 @@ class Instruction:
         dtype: Of products and values.
         kernels: The compiled operations.
         weights: The parameters in the program's format.
-        gradients: Where their gradients go, float32.
+        gradients: Where their gradients go, float32; of fixed ones nobody reads it.
+        trains: Which of them are trained.
         inputs: Numbers of the values that it takes.
         output: Number of the value that it makes.
         last_uses: Numbers of the values that nobody takes after it.
@@ -70,6 +71,7 @@ class Instruction:
     kernels: Kernels
     weights: list[torch.Tensor] = field(default_factory=list)
     gradients: list[torch.Tensor] = field(default_factory=list)
+    trains: list[bool] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     output: int = 0
     last_uses: list[int] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from rungwise.models.initialization import KerasBatchNorm
@@ -122,6 +123,18 @@ class Squashing(Instruction):
 
 
 @dataclass(kw_only=True, eq=False)
+class Gelu(Instruction):
+    """GELU that follows no normalisation."""
+
+    def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
+        page.kept = values
+        return F.gelu(values[0])
+
+    def backward(self, page: Page, gradient: torch.Tensor) -> Below:
+        return [torch.ops.aten.gelu_backward.default(gradient, *page.take())]
+
+
+@dataclass(kw_only=True, eq=False)
 class Averaging(Instruction):
     """The mean of each channel's map: (N, C, H, W) to (N, C)."""
 
@@ -162,8 +175,10 @@ class Recorded(Instruction):
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
         made, *taken = page.take()
-        parameters = list(self.layer.parameters())
-        found = torch.autograd.grad(made, [*taken, *parameters], gradient.to(made.dtype))
-        for target, own in zip(self.gradients, found[len(taken) :], strict=True):
+        trained = list(zip(self.layer.parameters(), self.gradients, strict=True))
+        trained = [pair for pair in trained if pair[0].requires_grad]
+        sources = [*taken, *[parameter for parameter, _ in trained]]
+        found = torch.autograd.grad(made, sources, gradient.to(made.dtype))
+        for (_, target), own in zip(trained, found[len(taken) :], strict=True):
             target.copy_(own)
         return list(found[: len(taken)])

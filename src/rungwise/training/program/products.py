@@ -105,10 +105,12 @@ class Convolution(Instruction):
             False,
             [0, 0],
             layer.groups,
-            [self.leads_back, True, self.bias is not None],
+            [self.leads_back, self.trains[0], any(self.trains[1:])],
         )
-        for target, found in zip(self.gradients, (weight, bias), strict=False):
-            target.copy_(found)
+        found = zip(self.gradients, self.trains, (weight, bias), strict=False)
+        for target, trained, own in found:
+            if trained:
+                target.copy_(own)
         return [below]
 
     def _padding(self) -> list[int]:

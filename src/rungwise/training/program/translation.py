@@ -10,7 +10,7 @@ from torch import fx, nn
 from rungwise.models.base import Output
 from rungwise.models.initialization import KerasBatchNorm
 from rungwise.models.input import ScaledNetwork
-from rungwise.models.layers import Add, Dropout, GlobalAveragePool, SameConv2d
+from rungwise.models.layers import Add, Dropout, GlobalAveragePool, SameConv2d, WhitenedConv2d
 from rungwise.native import Kernels
 from rungwise.training.program.instruction import Instruction
 from rungwise.training.program.operations import (
@@ -18,6 +18,7 @@ from rungwise.training.program.operations import (
     Averaging,
     Dropping,
     Flattening,
+    Gelu,
     Normalization,
     Pooling,
     Recorded,
@@ -53,7 +54,7 @@ class Common:
     Args:
         dtype: Of products and values.
         kernels: The compiled operations.
-        weights: For each parameter, its value in that format and where its gradient goes.
+        weights: For each trained parameter, its value in that format and where its gradient goes.
     """
 
     dtype: torch.dtype
@@ -62,10 +63,19 @@ class Common:
 
     def of(self, *layers: nn.Module) -> dict[str, Any]:
         """Return an instruction's arguments for the parameters of its layers."""
-        pairs = [self.weights[p] for layer in layers for p in layer.parameters()]
-        weights, gradients = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        formats = {"dtype": self.dtype, "kernels": self.kernels}
-        return {**formats, "weights": weights, "gradients": gradients}
+        parameters = [p for layer in layers for p in layer.parameters()]
+        pairs = [self.weights.get(p) or self._fixed(p) for p in parameters]
+        return {
+            "dtype": self.dtype,
+            "kernels": self.kernels,
+            "weights": [pair[0] for pair in pairs],
+            "gradients": [pair[1] for pair in pairs],
+            "trains": [parameter.requires_grad for parameter in parameters],
+        }
+
+    def _fixed(self, parameter: nn.Parameter) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the value of a parameter that is not trained, and where a gradient may go."""
+        return parameter.detach().to(self.dtype), torch.empty_like(parameter)
 
 
 def translate(net: ScaledNetwork, common: Common) -> tuple[list[Instruction], list[int]]:
@@ -100,6 +110,7 @@ def translate(net: ScaledNetwork, common: Common) -> tuple[list[Instruction], li
             numbers.update(dict.fromkeys(chain, instruction.output))
             instructions.append(instruction)
     _refuse_shared(instructions, outputs)
+    _end_early(instructions)
     _join_norms(instructions, outputs)
     _free_early(instructions, outputs)
     return instructions, outputs
@@ -143,13 +154,13 @@ def _followers(first: nn.Module) -> list[Fits]:
     if _is_pool(first, []):
         return [_is_drop_after_pool]
     if _is_norm(first):
-        return [lambda layer, _: type(layer) is nn.GELU and layer.approximate == "none"]
+        return [_is_gelu]
     return []
 
 
 def _is_convolution(layer: nn.Module) -> bool:
     return (
-        type(layer) in (nn.Conv2d, SameConv2d)
+        type(layer) in (nn.Conv2d, SameConv2d, WhitenedConv2d)
         and not isinstance(layer.padding, str)
         and layer.padding_mode == "zeros"
     )
@@ -171,6 +182,10 @@ def _is_norm(layer: nn.Module) -> bool:
         and bool(layer.affine and layer.track_running_stats)
         and layer.momentum is not None
     )
+
+
+def _is_gelu(layer: nn.Module, before: list[nn.Module]) -> bool:
+    return type(layer) is nn.GELU and layer.approximate == "none"
 
 
 def _is_relu(layer: nn.Module, before: list[nn.Module]) -> bool:
@@ -197,7 +212,7 @@ def _is_pool(layer: nn.Module, before: list[nn.Module]) -> bool:
 
 def _instruction(layers: list[nn.Module], taken: list[int], common: Common) -> Instruction:
     first, settings = layers[0], common.of(*layers)
-    settings |= {"inputs": taken, "leads_back": taken != [IMAGES]}
+    settings["inputs"] = taken
     if type(first) is SameConv2d:
         return Patches(size=first.size, tail=_tail(layers[1:]), **settings)
     if isinstance(first, nn.Conv2d) and _is_convolution(first):
@@ -218,6 +233,8 @@ def _instruction(layers: list[nn.Module], taken: list[int], common: Common) -> I
         return Unflattening(shape=tuple(first.unflattened_size), **settings)
     if type(first) is nn.Sigmoid:
         return Squashing(**settings)
+    if _is_gelu(first, []):
+        return Gelu(**settings)
     if type(first) is GlobalAveragePool:
         return Averaging(**settings)
     if type(first) is Add:
@@ -254,6 +271,15 @@ def _join_norms(instructions: list[Instruction], outputs: list[int]) -> None:
             continue
         if isinstance(step, Convolution) and step.tail.is_relu_alone:
             step.tail.followed_by_norm, taker.relu = True, True
+
+
+def _end_early(instructions: list[Instruction]) -> None:
+    """Note which instructions have nothing before them that is trained: there the way back ends."""
+    trained: set[int] = set()
+    for step in instructions:
+        step.leads_back = not trained.isdisjoint(step.inputs)
+        if step.leads_back or any(step.trains):
+            trained.add(step.output)
 
 
 def _free_early(instructions: list[Instruction], outputs: list[int]) -> None:
