@@ -85,6 +85,7 @@ def test_a_fit_saves_a_net_of_all_training_images() -> None:
 def prepared(ladder: str | rungwise.Ladder = "digits", **changes: Any) -> Climb:
     settings: dict[str, Any] = dict.fromkeys(("data", "seeds", "budget", "epochs"))
     settings |= {"reading": "cumulative", "rungs": (), "protocol": "sealed", "fit": False}
+    settings |= {"fit_seeds": None}
     settings |= {"out": Path("runs"), "device": "cpu", "offline": True}
     return climbing.prepare_climb(ladder, **{**settings, **changes})
 
@@ -96,8 +97,8 @@ def test_seeds_are_three_and_with_a_budget_at_most_twenty_four() -> None:
 
 
 def test_a_budget_ends_with_a_net_to_use() -> None:
-    assert not prepared().fit
-    assert prepared(budget=60.0).fit
+    assert not prepared().fits
+    assert prepared(budget=60.0).fits == 1
 
 
 def test_a_reading_reads_the_chosen_rungs_alone() -> None:
@@ -157,3 +158,13 @@ def test_a_climb_needs_images_to_measure_on() -> None:
 
     with pytest.raises(UsageError, match="no images to measure"):
         rungwise.climb(ladder, data=replace(own_data(), test=None))
+
+
+def test_a_number_of_seeds_to_fit_implies_fitting_and_excludes_a_budget() -> None:
+    assert prepared(fit_seeds=5).fits == 5
+    assert prepared(fit=True).fits == 1
+    assert prepared().fits == 0
+    with pytest.raises(UsageError, match="a budget and a number of seeds to fit"):
+        prepared(fit_seeds=2, budget=60.0)
+    with pytest.raises(UsageError, match="fit_seeds is 0"):
+        prepared(fit_seeds=0)

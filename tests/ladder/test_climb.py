@@ -355,27 +355,44 @@ def test_the_net_to_use_is_fitted_to_all_training_images_and_tested_once(
 ) -> None:
     work = climb_of(digits, tmp_path, LADDER.only(["plain", "shifted"]))
 
-    _, result = finish(replace(work, fit=True))
+    _, result = finish(replace(work, fits=1))
 
     final, test = result.final, digits.test
     assert final is not None
     assert test is not None
     assert (final.train_images, final.model) == (200, result.folder / "model.safetensors")
-    assert [run.summary["validation"] for run in final.runs] == [0.0]
+    assert [run.summary["validation"] for runs in final.runs for run in runs] == [0.0]
     best = max(result.rungs, key=lambda rung: rung.to_dict()["val_accuracy"]["mean"])
     assert final.recipe == replace(best.rung.recipe, validation=0.0)
     found = evaluate(Predictor.load(final.model).probabilities(test.images), test)
-    assert final.to_dict()["test_accuracy"] == found.accuracy
+    accuracy = {"mean": found.accuracy, "std": None, "values": [found.accuracy]}
+    assert final.to_dict()["test_accuracy"] == accuracy
     assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 1
+
+
+def test_the_net_to_use_may_be_fitted_with_several_seeds_for_its_spread(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    work = replace(climb_of(digits, tmp_path, LADDER.only(["plain"])), seeds=(0,))
+    once, thrice = (finish(replace(work, fits=fits))[1].final for fits in (1, 3))
+    assert once is not None and thrice is not None
+
+    assert [run.summary["seed"] for runs in thrice.runs for run in runs] == ["0", "1", "2"]
+    accuracy = thrice.to_dict()["test_accuracy"]
+    assert accuracy["values"][:1] == once.to_dict()["test_accuracy"]["values"]
+    assert len(set(accuracy["values"])) > 1 and accuracy["std"] > 0
+    seconds = [run.summary["seconds"] for runs in thrice.runs for run in runs]
+    assert thrice.to_dict()["seconds"] == pytest.approx(sum(seconds) / 3)
+    assert thrice.model == once.model
 
 
 def test_a_net_to_use_may_be_an_ensemble_with_views(digits: Dataset, tmp_path: Path) -> None:
     ladder = LADDER.only(["ensemble"])
 
-    _, result = finish(replace(climb_of(digits, tmp_path, ladder), seeds=(0,), fit=True))
+    _, result = finish(replace(climb_of(digits, tmp_path, ladder), seeds=(0,), fits=1))
 
     assert result.final is not None
-    assert [run.summary["seed"] for run in result.final.runs] == ["0", "0.1"]
+    assert [[run.summary["seed"] for run in runs] for runs in result.final.runs] == [["0", "0.1"]]
     assert len(Predictor.load(result.final.model).nets) == 2
 
 
@@ -386,7 +403,7 @@ def test_without_validation_images_the_last_rung_that_is_no_control_is_fitted(
     ladder = LADDER.only(["plain", "shifted"]).changed(lambda one: replace(one, validation=0.0))
     chosen = ladder.only(["shifted"]) if control else ladder
 
-    _, result = finish(replace(climb_of(digits, tmp_path, chosen), seeds=(0,), fit=True))
+    _, result = finish(replace(climb_of(digits, tmp_path, chosen), seeds=(0,), fits=1))
 
     assert result.final is not None
     assert result.final.recipe.name == ("shifted" if control else "plain")
@@ -395,12 +412,12 @@ def test_without_validation_images_the_last_rung_that_is_no_control_is_fitted(
 def test_a_climb_may_leave_the_test_set_sealed(digits: Dataset, tmp_path: Path) -> None:
     work = climb_of(digits, tmp_path, LADDER.only(["plain"]))
 
-    told, result = finish(replace(work, fit=True, opens_test=False))
+    told, result = finish(replace(work, fits=1, opens_test=False))
 
     assert not (tmp_path / "ledger.jsonl").exists()
     assert "predicts the test images" not in {event.doing for event in told}
     assert result.final is not None
-    assert result.final.test is None
+    assert result.final.test == ()
     assert result.to_dict()["rungs"][0]["test_accuracy"] is None
 
 
@@ -448,7 +465,7 @@ def budgeted(
     clock = Clock(each_step)
     for module in (budget_module, climb_module):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock.monotonic))
-    work = replace(climb_of(dataset, root, TWO_RUNGS), seeds=(0, 1, 2), fit=True, pace=TenSeconds())
+    work = replace(climb_of(dataset, root, TWO_RUNGS), seeds=(0, 1, 2), fits=1, pace=TenSeconds())
     return replace(work, budget=Budget(seconds, started=0.0)), clock
 
 

@@ -60,7 +60,7 @@ def within(work: Climb) -> Callable[[float], Climb]:
 
     def within(seconds: float) -> Climb:
         return replace(
-            work, budget=Budget(seconds, time.monotonic()), seeds=tuple(range(5)), fit=True
+            work, budget=Budget(seconds, time.monotonic()), seeds=tuple(range(5)), fits=1
         )
 
     return within

@@ -164,14 +164,19 @@ def test_a_sealed_test_set_and_a_single_seed_are_told(result: ClimbResult) -> No
 
 
 def test_the_net_to_use_is_told_with_its_file(result: ClimbResult) -> None:
-    final = Final(SHIFTED.rung.recipe, (RUN,), Path("model.safetensors"), 1347, None)
-    tested = replace(final, test=measured(0.8125)[0])
+    final = Final(SHIFTED.rung.recipe, ((RUN,),), Path("model.safetensors"), 1347)
+    tested = replace(final, test=tuple(measured(0.8125)))
 
     path = Path("model.safetensors").resolve()
     assert notes(replace(result, final=final))[-1] == (
         f"Final net: shifted, fitted to 1347 images: {path}"
     )
     assert "1347 images, test 81.25%: " in notes(replace(result, final=tested))[-1]
+    twice = replace(final, runs=((RUN,), (RUN,)), test=tuple(measured(0.8, 0.9)))
+    assert (
+        "1347 images with 2 seeds, test 85.00% ± 7.07: "
+        in (notes(replace(result, final=twice))[-1])
+    )
 
 
 def test_a_reading_is_explained_unless_it_is_the_usual_one(result: ClimbResult) -> None:

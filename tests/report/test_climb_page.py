@@ -253,7 +253,7 @@ def climbed_within_a_budget(climbed: Path, tmp_path_factory: pytest.TempPathFact
     climb.update(
         budget=90.0,
         left_out=["measured with fewer than 2 seeds: tasks"],
-        final={**final, "test_accuracy": 0.25},
+        final={**final, "test_accuracy": {"mean": 0.25, "std": None, "values": [0.25]}},
     )
     (folder / "climb.json").write_text(json.dumps(climb))
     lines = (folder / "results.jsonl").read_text().splitlines()
@@ -305,7 +305,7 @@ def left_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (0, 1),
         tmp_path_factory.mktemp("left-out") / "runs",
         torch.device("cpu"),
-        fit=True,
+        fits=1,
         opens_test=False,
     )
     return write_climb_report(work.run().folder, work.dataset).parent

@@ -36,6 +36,7 @@ def climb(
     epochs: int | None = None,
     protocol: Protocol = "sealed",
     fit: bool = False,
+    fit_seeds: int | None = None,
     out: Path | str = "runs",
     device: str = "auto",
     offline: bool = False,
@@ -57,6 +58,8 @@ def climb(
         protocol: `sealed`, or `article` for the article's own way of choosing.
         fit: Whether to fit the best rung's recipe once more, to all training images, and save its
             predictor. Always so with a budget.
+        fit_seeds: With how many seeds to fit it, for the spread of its test accuracy; implies
+            `fit`.
         out: Folder of all runs.
         device: auto, cpu, cuda or cuda:N.
         offline: Never download a data set.
@@ -79,6 +82,7 @@ def climb(
         epochs=epochs,
         protocol=protocol,
         fit=fit,
+        fit_seeds=fit_seeds,
         out=Path(out),
         device=device,
         offline=offline,
@@ -97,6 +101,7 @@ def prepare_climb(
     epochs: int | None,
     protocol: Protocol,
     fit: bool,
+    fit_seeds: int | None,
     out: Path,
     device: str,
     offline: bool,
@@ -110,6 +115,13 @@ def prepare_climb(
     started = time.monotonic()
     _require_positive("seeds", seeds, "3")
     _require_positive("budget", budget, "1200, which are seconds")
+    _require_positive("fit_seeds", fit_seeds, "5")
+    if budget is not None and fit_seeds is not None:
+        raise UsageError(
+            "a budget and a number of seeds to fit are given",
+            expected="one of the two: with a budget the best net is fitted once",
+            fix="leave out --budget or --fit-seeds",
+        )
     if protocol not in get_args(Protocol):
         raise UnknownNameError("protocol", protocol, get_args(Protocol))
     chosen = (find_ladder(ladder) if isinstance(ladder, str) else ladder).under(protocol)
@@ -129,7 +141,7 @@ def prepare_climb(
         protocol=protocol,
         command=command,
         budget=None if budget is None else Budget(budget, started),
-        fit=fit or budget is not None,
+        fits=fit_seeds or int(fit or budget is not None),
         unread=unread,
     )
 

@@ -9,6 +9,7 @@ Without a budget rungs and seeds come in the ladder's order; with one, `budget.p
 
 import contextlib
 import hashlib
+import itertools
 import json
 import math
 import time
@@ -102,7 +103,8 @@ class Climb:
         protocol: Written onto everything that the climb prints.
         command: What the user wrote, for the records; empty where it was no command line.
         budget: The time that is allowed; None for as much as it takes.
-        fit: Whether to fit the best rung's recipe once more, as the net to use.
+        fits: With how many seeds to fit the best rung's recipe once more, the first as the net to
+            use.
         opens_test: Whether the test set is opened at the end.
         unread: What the ladder's reading could not show, for the records.
     """
@@ -115,7 +117,7 @@ class Climb:
     protocol: Protocol = "sealed"
     command: str = ""
     budget: Budget | None = None
-    fit: bool = False
+    fits: int = 0
     opens_test: bool = True
     unread: tuple[str, ...] = ()
     pace: Pace = field(default_factory=Pace, repr=False)
@@ -179,7 +181,7 @@ class Climb:
         self.outlook = Outlook()
         left_out = yield from self._measure_rungs()
         ladder = self.ladder.only(list(self._seen))
-        final, missed = (yield from self._fit(ladder)) if self.fit else (None, ())
+        final, missed = (yield from self._fit(ladder)) if self.fits else (None, ())
         results, final, earlier = yield from self._open_test(ladder, final)
         result = ClimbResult(
             ladder=ladder,
@@ -337,12 +339,12 @@ class Climb:
         Returns what was left out, too, if time was short.
         """
         rung, missed = self._best(ladder), tuple[str, ...]()
-        recipe = on_all_images(rung.recipe, self.dataset)
+        recipe, seeds = on_all_images(rung.recipe, self.dataset), list(range(self.fits))
         ends = self.allotment(self.budget).fitting_ends(rung) if self.budget else math.inf
-        jobs = self._jobs_of(recipe, self.seeds[0])
-        self.outlook.expect(jobs)
+        jobs = [self._jobs_of(recipe, seed) for seed in seeds]
+        self.outlook.expect(itertools.chain(*jobs))
         try:
-            for job in jobs:
+            for job in itertools.chain(*jobs):
                 yield from self._train(f"final {rung.name}", job, ends)
         except OutOfTime:
             told = (
@@ -350,11 +352,11 @@ class Climb:
             )
             yield Notice(told)
             recipe, missed = rung.recipe, (told,)
-        jobs = self._jobs_of(recipe, self.seeds[0])
+            jobs = [self._jobs_of(recipe, self.seeds[0])]
         path = self.folder / MODEL_NAME
-        runs = _finished(jobs)
-        predictor_of(recipe, runs, self.device).save(path)
-        return Final(recipe, runs, path, len(jobs[0].parts().train), None), missed
+        runs = tuple(_finished(of_seed) for of_seed in jobs)
+        predictor_of(recipe, runs[0], self.device).save(path)
+        return Final(recipe, runs, path, len(jobs[0][0].parts().train)), missed
 
     def _best(self, ladder: Ladder) -> Rung:
         results = [result for result in self._results(ladder, {}) if result.validation]
@@ -376,7 +378,8 @@ class Climb:
                 measured = self._measure(rung.recipe, seen.runs, images, "test")
                 test.setdefault(rung.name, []).extend([measured] if measured else [])
         if final:
-            final = replace(final, test=self._measure(final.recipe, final.runs, images, "test"))
+            found = [self._measure(final.recipe, runs, images, "test") for runs in final.runs]
+            final = replace(final, test=tuple(measured for measured in found if measured))
         earlier = earlier_openings(self.root, self.dataset, self._noted or self._name())
         return self._results(ladder, test), final, earlier
 

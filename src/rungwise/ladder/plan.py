@@ -91,8 +91,11 @@ def plan_of(work: Climb) -> Plan:
         allotment = work.allotment(work.budget)
         allotment.require_enough()
         notes.append(allotment.forecast())
-    if work.fit:
-        notes.append("not counted: the best rung's net is fitted once more, to all training images")
+    if work.fits:
+        many = f" with {work.fits} seeds" if work.fits > 1 else ""
+        notes.append(
+            f"not counted: the best rung's net is fitted once more{many}, to all training images"
+        )
     known: set[tuple[str, Seed]] = set()
     rungs = []
     for rung in work.ladder.rungs:

@@ -64,16 +64,12 @@ class RungResult:
     @property
     def seconds(self) -> float:
         """Mean training time of one seed, all its nets together."""
-        return self._mean_over_seeds("seconds")
+        return mean_over_seeds(self.runs, "seconds")
 
     @property
     def flops(self) -> float:
         """Mean training operations of one seed, all its nets together."""
-        return self._mean_over_seeds("flops")
-
-    def _mean_over_seeds(self, figure: str) -> float:
-        total = sum(float(run.summary[figure]) for runs in self.runs for run in runs)
-        return total / len(self.runs)
+        return mean_over_seeds(self.runs, "flops")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as `climb --json` prints them."""
@@ -113,6 +109,12 @@ class RungResult:
         ]
 
 
+def mean_over_seeds(runs_of_seeds: Sequence[Sequence[Run]], figure: str) -> float:
+    """Return the mean over the seeds of a figure's sum over all nets of a seed."""
+    total = sum(float(run.summary[figure]) for runs in runs_of_seeds for run in runs)
+    return total / len(runs_of_seeds)
+
+
 def _accuracies(measured: Sequence[Measured]) -> dict[str, Any] | None:
     return accuracies(measured).to_dict() if measured else None
 
@@ -135,30 +137,32 @@ def _measured(measured: Sequence[Measured], index: int) -> dict[str, Any] | None
 
 @dataclass(frozen=True)
 class Final:
-    """The net to use: the best rung's recipe, fitted once more.
+    """The net to use: the best rung's recipe, fitted once more, maybe with several seeds.
 
     Args:
         recipe: That of the rung that was best on the images that choices are made on, named as
             the rung is.
-        runs: Those of its nets.
-        model: The predictor's file.
+        runs: For each seed, those of its nets.
+        model: The first seed's predictor, a file.
         train_images: Number of images it was fitted to.
-        test: What it does on the test images; None where there are none.
+        test: What each seed's does on the test images; empty where there are none.
     """
 
     recipe: Recipe
-    runs: tuple[Run, ...]
+    runs: tuple[tuple[Run, ...], ...]
     model: Path
     train_images: int
-    test: Measured | None
+    test: tuple[Measured, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return plain values; seconds and operations are means over the seeds."""
         return {
             "rung": self.recipe.name,
             "model": str(self.model),
             "train_images": self.train_images,
-            "test_accuracy": self.test.evaluation.accuracy if self.test else None,
+            "test_accuracy": _accuracies(self.test),
+            "seconds": mean_over_seeds(self.runs, "seconds"),
+            "flops": mean_over_seeds(self.runs, "flops"),
         }
 
 

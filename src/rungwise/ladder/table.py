@@ -136,9 +136,10 @@ def _final(result: ClimbResult) -> list[str]:
     final = result.final
     if final is None:
         return []
-    tested = f", test {percent(final.test.evaluation.accuracy)}" if final.test else ""
+    tested = f", test {spread(accuracies(final.test).to_dict())}" if final.test else ""
+    many = f" with {len(final.runs)} seeds" if len(final.runs) > 1 else ""
     return [
-        f"Final net: {final.recipe.name}, fitted to {final.train_images} images{tested}: "
+        f"Final net: {final.recipe.name}, fitted to {final.train_images} images{many}{tested}: "
         f"{final.model.resolve()}"
     ]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from rungwise.data import Dataset, load
 from rungwise.errors import RungwiseError
-from rungwise.ladder.numbers import counted, duration, percent
+from rungwise.ladder.numbers import counted, duration, spread
 from rungwise.ladder.result import REPORT_NAME
 from rungwise.ladder.table import PROTOCOLS, READINGS
 from rungwise.report.canvas import DPI
@@ -173,7 +173,7 @@ def _final(records: Records) -> dict[str, str] | None:
     return {
         "recipe": f"that of {final['rung']}{best if records.chosen_on == 'validation' else ''}",
         "images": counted(final["train_images"], "training image"),
-        "test": percent(accuracy) if accuracy is not None else "",
+        "test": spread(accuracy) if accuracy else "",
         "file": path.name if path.is_file() else "",
     }
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rungwise.ladder.numbers import counted, percent, points, times
+from rungwise.ladder.numbers import counted, percent, points, spread, times
 from rungwise.ladder.table import ONE_SEED
 from rungwise.report.records import Records, subject
 
@@ -190,7 +190,7 @@ def _final(records: Records) -> list[str]:
         return []
     tested = ""
     if final["test_accuracy"] is not None:
-        tested = f", and right on {percent(final['test_accuracy'])} of the test images"
+        tested = f", and right on {spread(final['test_accuracy'])} of the test images"
     images = counted(final["train_images"], "image")
     return [f"The final net is {final['rung']}, fitted to {images}{tested}."]
 

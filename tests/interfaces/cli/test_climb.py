@@ -32,17 +32,14 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 def test_the_command_on_record_says_what_was_set_and_nothing_else() -> None:
     place = Place(out=Path("my runs"), device="cpu")
+    unset = {"--data": None, "--seeds": None, "--rungs": None, "--fit": False}
+    options = {"--data": "mnist", "--seeds": 2, "--rungs": ["x", "y"], "--epochs": 3}
 
-    plain = verb._command(
-        "digits", None, None, None, "cumulative", None, None, "sealed", False, Place()
-    )
-    full = verb._command(
-        "./a b", "mnist", 2, "5m", "add-one", ["x", "y"], 3, "article", True, place
-    )
+    plain = verb._command("digits", unset, Place())
+    full = verb._command("./a b", {**options, "--fit": True, "--fit-seeds": 5}, place)
 
     assert plain == "rungwise climb digits"
     assert shlex.split(full) == [
-        *("rungwise", "climb", "./a b", "--data", "mnist", "--seeds", "2", "--budget", "5m"),
-        *("--reading", "add-one", "--rungs", "x", "y", "--epochs", "3", "--protocol", "article"),
-        *("--out", "my runs", "--device", "cpu", "--fit"),
+        *("rungwise", "climb", "./a b", "--data", "mnist", "--seeds", "2", "--rungs", "x", "y"),
+        *("--epochs", "3", "--fit", "--fit-seeds", "5", "--out", "my runs", "--device", "cpu"),
     ]

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -26,6 +26,7 @@ def climb(
     epochs: int | None = None,
     protocol: Literal["sealed", "article"] = "sealed",
     fit: Switch = False,
+    fit_seeds: int | None = None,
     dry_run: Switch = False,
     place: Place = Place(),
     output: Output = Output(),
@@ -49,12 +50,24 @@ def climb(
         protocol: `sealed` chooses on validation images and opens the test set once at the end;
             `article` follows the article's own protocol.
         fit: At the end fit the best rung's recipe to all training images and save the net to use.
+        fit_seeds: Fit it with so many seeds, and tell mean and spread of their test accuracies;
+            implies --fit. The first seed's is the net to use.
         dry_run: Print what would be trained, about how long it takes and how much memory and disk,
             and train nothing but a few steps.
     """
     from rungwise.interfaces.climbing import prepare_climb
 
-    command = _command(ladder, data, seeds, budget, reading, rungs, epochs, protocol, fit, place)
+    options = {
+        "--data": data,
+        "--seeds": seeds,
+        "--budget": budget,
+        "--reading": reading if reading != "cumulative" else None,
+        "--rungs": rungs,
+        "--epochs": epochs,
+        "--protocol": protocol if protocol != "sealed" else None,
+        "--fit": fit,
+        "--fit-seeds": fit_seeds,
+    }
     work = prepare_climb(
         ladder,
         data=data,
@@ -65,10 +78,11 @@ def climb(
         epochs=epochs,
         protocol=protocol,
         fit=fit,
+        fit_seeds=fit_seeds,
         out=place.out,
         device=place.device,
         offline=place.offline,
-        command=command,
+        command=_command(ladder, options, place),
     )
     if dry_run:
         _print_plan(work, output)
@@ -102,33 +116,18 @@ def parse_duration(text: str) -> float:
     return 3600 * hours + 60 * minutes + seconds
 
 
-def _command(
-    ladder: str,
-    data: str | None,
-    seeds: int | None,
-    budget: str | None,
-    reading: str,
-    rungs: list[str] | None,
-    epochs: int | None,
-    protocol: str,
-    fit: bool,
-    place: Place,
-) -> str:
-    """Return the command that climbs the same again."""
+def _command(ladder: str, options: dict[str, Any], place: Place) -> str:
+    """Return the command that climbs the same again; options that are not given are None."""
     plain = Place()
-    options: dict[str, list[str]] = {
-        "--data": [data] if data is not None else [],
-        "--seeds": [str(seeds)] if seeds is not None else [],
-        "--budget": [budget] if budget is not None else [],
-        "--reading": [reading] if reading != "cumulative" else [],
-        "--rungs": rungs or [],
-        "--epochs": [str(epochs)] if epochs is not None else [],
-        "--protocol": [protocol] if protocol != "sealed" else [],
-        "--out": [str(place.out)] if place.out != plain.out else [],
-        "--device": [place.device] if place.device != plain.device else [],
-    }
-    words = [word for name, values in options.items() if values for word in (name, *values)]
-    return shlex.join(["rungwise", "climb", ladder, *words, *(["--fit"] if fit else [])])
+    options["--out"] = place.out if place.out != plain.out else None
+    options["--device"] = place.device if place.device != plain.device else None
+    words = ["rungwise", "climb", ladder]
+    for name, value in options.items():
+        if value is True:
+            words.append(name)
+        elif value:
+            words += [name, *(value if isinstance(value, list) else [str(value)])]
+    return shlex.join(words)
 
 
 def _climb(work: "Climb", quiet: bool) -> "ClimbResult":
