@@ -1,6 +1,6 @@
 """Transforms of a whole batch that keep its labels true: one per file, listed in AUGMENTATIONS.
 
-    flip, vertical-flip                       mirror some images
+    flip, alternating-flip, vertical-flip     mirror some images
     shift, crop, affine                       move, turn and zoom
     channel-shift, brightness, contrast       change the light
     cutout, random-erasing                    hide a part
@@ -10,7 +10,9 @@ views.py holds what test-time augmentation averages over.
 """
 
 from rungwise.augment.affine import Affine as Affine
+from rungwise.augment.alternating_flip import AlternatingFlip as AlternatingFlip
 from rungwise.augment.base import Augmentation as Augmentation
+from rungwise.augment.base import Turn as Turn
 from rungwise.augment.brightness import Brightness as Brightness
 from rungwise.augment.channel_shift import ChannelShift as ChannelShift
 from rungwise.augment.contrast import Contrast as Contrast
@@ -24,6 +26,7 @@ from rungwise.augment.vertical_flip import VerticalFlip as VerticalFlip
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "flip": Flip,
+    "alternating-flip": AlternatingFlip,
     "vertical-flip": VerticalFlip,
     "shift": Shift,
     "crop": Crop,

@@ -25,6 +25,7 @@ import torch
 from torch import nn
 
 from rungwise import randomness
+from rungwise.augment import Turn
 from rungwise.data.images import LabelledImages
 from rungwise.errors import RunError
 from rungwise.models.base import Output
@@ -101,6 +102,7 @@ class Training:
         self.validation = validation
         # Not F.one_hot, which looks at the labels first: on a GPU the host would wait for that.
         self._one_hot = torch.eye(train.classes, device=device)
+        self._coins = self._toss(len(train)).to(device)
         net = build_network(recipe, train, seed).to(device)
         self.net: nn.Module = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._weights = FlatWeights(self.net)
@@ -174,12 +176,16 @@ class Training:
     def _changed_batch(self, indices: torch.Tensor, rng: torch.Generator) -> Batch:
         pixels = self.images.gather(indices).to(self.device)
         images = to_unit(pixels) if self._kernels is None else self._kernels.to_unit(pixels)
+        turn = Turn(self.epoch, indices, self._coins[indices])
         for augmentation in self.recipe.augment:
-            images = augmentation.change_images(images, rng)
+            images = augmentation.change_turn(images, rng, turn)
         batch = Batch(images, self._one_hot[self.labels[indices]])
         for technique in self.recipe.techniques:
             batch = technique.change_batch(batch, rng)
         return batch
+
+    def _toss(self, count: int) -> torch.Tensor:
+        return torch.randint(2, (count,), generator=self._rng("coins"), dtype=torch.bool)
 
     def _forward(self, net: nn.Module, images: torch.Tensor) -> Output:
         with precision.autocast(self.recipe.precision, self.device):
