@@ -1,7 +1,7 @@
 """Transforms of a whole batch that keep its labels true: one per file, listed in AUGMENTATIONS.
 
     flip, alternating-flip, vertical-flip     mirror some images
-    shift, crop, affine                       move, turn and zoom
+    shift, crop, affine, elastic              move, turn, zoom and bend
     channel-shift, brightness, contrast       change the light
     cutout, random-erasing                    hide a part
     mirrored-copies                           enlarge the training set before the run
@@ -18,6 +18,7 @@ from rungwise.augment.channel_shift import ChannelShift as ChannelShift
 from rungwise.augment.contrast import Contrast as Contrast
 from rungwise.augment.crop import Crop as Crop
 from rungwise.augment.cutout import Cutout as Cutout
+from rungwise.augment.elastic import Elastic as Elastic
 from rungwise.augment.flip import Flip as Flip
 from rungwise.augment.mirrored_copies import MirroredCopies as MirroredCopies
 from rungwise.augment.random_erasing import RandomErasing as RandomErasing
@@ -31,6 +32,7 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "shift": Shift,
     "crop": Crop,
     "affine": Affine,
+    "elastic": Elastic,
     "channel-shift": ChannelShift,
     "brightness": Brightness,
     "contrast": Contrast,

@@ -69,6 +69,14 @@ def integers(images: torch.Tensor, rng: torch.Generator, low: int, high: int) ->
     return draws.to(images.device)
 
 
+def random_levels(count: int, rng: torch.Generator) -> torch.Tensor:
+    """Draw `count` whole numbers from 0 to 255: (count,) uint8 on the generator's device."""
+    # Bytes cut from 64-bit draws: a third of the time that torch.rand takes on a CPU.
+    words = -(-count // 8)
+    draws = torch.randint(-(2**63), 2**63 - 1, (words,), generator=rng, device=rng.device)
+    return draws.view(torch.uint8)[:count]
+
+
 def per_image(draws: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     """Give draws (N,) the shape (N, 1, 1, 1) and the dtype of the images they are joined with."""
     return draws.to(images.dtype).view(-1, 1, 1, 1)
