@@ -37,6 +37,8 @@ class Compact(Model):
         ConfigError: A setting has an impossible value.
     """
 
+    any_size = True
+
     widths: tuple[int, ...] = (64, 256, 256)
     """Channels of each group; two groups, such as (32, 64), suit images of 8×8 pixels."""
     stem_width: int = 32

@@ -1,10 +1,11 @@
 """Whatever touches targets, loss, weights or length of a training: one technique per file."""
 
-from rungwise.techniques.base import Batch, EpochRecord, Technique, Weights
+from rungwise.techniques.base import Batch, EpochRecord, ImageSize, Technique, Weights
 from rungwise.techniques.cutmix import CutMix
 from rungwise.techniques.early_stopping import EarlyStopping
 from rungwise.techniques.label_smoothing import LabelSmoothing
 from rungwise.techniques.mixup import Mixup
+from rungwise.techniques.progressive_resizing import ProgressiveResizing
 from rungwise.techniques.reconstruction import Reconstruction
 from rungwise.techniques.weight_averaging import WeightAveraging
 
@@ -13,6 +14,7 @@ TECHNIQUES: dict[str, type[Technique]] = {
     "early-stopping": EarlyStopping,
     "label-smoothing": LabelSmoothing,
     "mixup": Mixup,
+    "progressive-resizing": ProgressiveResizing,
     "reconstruction": Reconstruction,
     "weight-averaging": WeightAveraging,
 }
@@ -23,8 +25,10 @@ __all__ = [
     "CutMix",
     "EarlyStopping",
     "EpochRecord",
+    "ImageSize",
     "LabelSmoothing",
     "Mixup",
+    "ProgressiveResizing",
     "Reconstruction",
     "Technique",
     "WeightAveraging",

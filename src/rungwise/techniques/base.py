@@ -39,6 +39,8 @@ class EpochRecord:
 
 
 Weights = dict[str, torch.Tensor]
+ImageSize = tuple[int, int]
+"""Height and width in pixels."""
 
 
 class Technique:
@@ -59,9 +61,25 @@ class Technique:
             ConfigError: The technique cannot act there.
         """
 
-    def change_batch(self, batch: Batch, rng: torch.Generator) -> Batch:
-        """Return the batch to train on. Never called for validation or test images."""
+    def change_batch(self, batch: Batch, rng: torch.Generator, progress: float) -> Batch:
+        """Return the batch to train on. Never called for validation or test images.
+
+        Args:
+            batch: What to change, by returning another one.
+            rng: The only source of randomness.
+            progress: Share of the training that is done, 0 at its first step.
+        """
         return batch
+
+    def image_size(self, size: ImageSize, progress: float) -> ImageSize:
+        """Return the size that `change_batch` gives to images of `size`, to count operations.
+
+        No size may be smaller than the one at progress 0.
+
+        Raises:
+            ConfigError: Images of this size cannot be changed so.
+        """
+        return size
 
     def change_loss(self, loss: torch.Tensor, output: Output, batch: Batch) -> torch.Tensor:
         """Return the objective, given the loss so far (a scalar). Called for validation too."""

@@ -36,6 +36,7 @@ from rungwise.techniques import Batch, EpochRecord, Weights
 from rungwise.training import precision
 from rungwise.training.memory import keep_freed_memory
 from rungwise.training.objective import Objective
+from rungwise.training.operations import require_sizes, steps_per_epoch
 from rungwise.training.passes import make_pass
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
@@ -110,6 +111,7 @@ class Training:
         self._kernels = kernels() if device.type == "cpu" else None
         self._pass = make_pass(net, self._weights, recipe.precision)
         flops = summarize(recipe.model, train.shape, train.classes).flops
+        require_sizes(recipe, train.shape, train.classes)
         self._batch_flops = flops * min(recipe.batch_size, len(train))
         self._changing_loss = [t for t in recipe.techniques if t.acts_on("change_loss")]
         self._averaging = [t for t in recipe.techniques if t.acts_on("average")]
@@ -123,13 +125,8 @@ class Training:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of batches in an epoch; the last one may be smaller, or larger by one image.
-
-        A single image left over joins the batch before it: batch normalisation has no statistics
-        of one image.
-        """
-        count, left_over = divmod(len(self.images), self.recipe.batch_size)
-        return max(1, count + (left_over > 1))
+        """Number of batches in an epoch."""
+        return steps_per_epoch(len(self.images), self.recipe.batch_size)
 
     @property
     def finished(self) -> bool:
@@ -181,7 +178,7 @@ class Training:
             images = augmentation.change_turn(images, rng, turn)
         batch = Batch(images, self._one_hot[self.labels[indices]])
         for technique in self.recipe.techniques:
-            batch = technique.change_batch(batch, rng)
+            batch = technique.change_batch(batch, rng, self._progress())
         return batch
 
     def _toss(self, count: int) -> torch.Tensor:
@@ -193,8 +190,11 @@ class Training:
         return output
 
     def _learning_rate(self) -> float:
-        progress = (self._steps_done() - 1) / (self.recipe.epochs * self.steps_per_epoch)
-        return self.recipe.optimizer.lr * self.recipe.schedule.factor(progress)
+        return self.recipe.optimizer.lr * self.recipe.schedule.factor(self._progress())
+
+    def _progress(self) -> float:
+        """Return the share of the training's steps that are done, 0 at the first step."""
+        return (self._steps_done() - 1) / (self.recipe.epochs * self.steps_per_epoch)
 
     def _set_learning_rate(self) -> None:
         for group in self.optimizer.param_groups:
