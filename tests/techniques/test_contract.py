@@ -59,7 +59,7 @@ def test_hooks_of_the_base_change_nothing() -> None:
     assert technique.change_batch(batch, generator(0), 0.0) is batch
     assert technique.image_size((6, 5), 0.0) == (6, 5)
     assert technique.change_loss(loss, random_output(batch), batch) is loss
-    assert technique.average(None, {"w": torch.ones(1)}, 1) is None
+    assert technique.average(None, {"w": torch.ones(1)}, 1, 1000) is None
     assert technique.stops([record(epoch, 1.0, 0.0) for epoch in range(1, 100)]) is False
 
 
@@ -120,7 +120,7 @@ def test_arguments_are_not_modified(name: str, seed: int) -> None:
 
     technique.change_batch(batch, generator(seed), 0.0)
     technique.change_loss(loss, output, batch)
-    technique.average(None, weights, 1)
+    technique.average(None, weights, 1, 1000)
 
     assert all(map(torch.equal, batch, random_batch()))
     assert all(map(torch.equal, output, random_output(batch)))

@@ -13,13 +13,21 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
-from rungwise.augment import Flip, Shift
+from rungwise.augment import AlternatingFlip, Elastic, Flip, Shift
 from rungwise.augment.views import Mirror
 from rungwise.data.images import LabelledImages
 from rungwise.errors import DamagedError, RunError, StorageError
 from rungwise.models import CNN, MLP, Compact
 from rungwise.randomness import generator
-from rungwise.techniques import CutMix, EarlyStopping, LabelSmoothing, Mixup, WeightAveraging
+from rungwise.techniques import (
+    CutMix,
+    EarlyStopping,
+    LabelSmoothing,
+    Lookahead,
+    Mixup,
+    ProgressiveResizing,
+    WeightAveraging,
+)
 from rungwise.training import checkpoint
 from rungwise.training.checkpoint import read_tensors, restore, save, write_tensors
 from rungwise.training.loop import Training
@@ -53,6 +61,14 @@ RECIPES = {
         optimizer=AdamW(lr=0.02),
         schedule=OneCycle(),
         keep="best-val-acc",
+    ),
+    "lookahead, alternating and resizing": replace(
+        LINEAR,
+        model=Compact(widths=(4,), stem_width=4),
+        augment=(AlternatingFlip(), Elastic()),
+        techniques=(Lookahead(every=2), ProgressiveResizing(sides=(4,), until=(0.5,))),
+        optimizer=SGD(),
+        keep="best-val-loss",
     ),
 }
 

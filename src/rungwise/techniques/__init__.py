@@ -4,6 +4,7 @@ from rungwise.techniques.base import Batch, EpochRecord, ImageSize, Technique, W
 from rungwise.techniques.cutmix import CutMix
 from rungwise.techniques.early_stopping import EarlyStopping
 from rungwise.techniques.label_smoothing import LabelSmoothing
+from rungwise.techniques.lookahead import Lookahead
 from rungwise.techniques.mixup import Mixup
 from rungwise.techniques.progressive_resizing import ProgressiveResizing
 from rungwise.techniques.reconstruction import Reconstruction
@@ -13,6 +14,7 @@ TECHNIQUES: dict[str, type[Technique]] = {
     "cutmix": CutMix,
     "early-stopping": EarlyStopping,
     "label-smoothing": LabelSmoothing,
+    "lookahead": Lookahead,
     "mixup": Mixup,
     "progressive-resizing": ProgressiveResizing,
     "reconstruction": Reconstruction,
@@ -27,6 +29,7 @@ __all__ = [
     "EpochRecord",
     "ImageSize",
     "LabelSmoothing",
+    "Lookahead",
     "Mixup",
     "ProgressiveResizing",
     "Reconstruction",

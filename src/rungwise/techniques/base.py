@@ -85,13 +85,21 @@ class Technique:
         """Return the objective, given the loss so far (a scalar). Called for validation too."""
         return loss
 
-    def average(self, average: Weights | None, weights: Weights, step: int) -> Weights | None:
+    def average(
+        self, average: Weights | None, weights: Weights, step: int, steps: int
+    ) -> Weights | None:
         """Return the weights to evaluate and keep, or None for the trained ones.
 
+        A recipe has one technique at most with this hook. What it knows of earlier steps is
+        `average` alone, which is all that is saved and restored.
+
         Args:
-            average: What this hook returned after the step before; None at first.
-            weights: The net's parameters and buffers after step `step` (from 1).
-            step: Number of steps taken.
+            average: What this hook returned after the step before; None at first. It may be
+                changed in place.
+            weights: The net's own parameters and buffers after step `step`: to write into them
+                changes the net.
+            step: Number of steps taken, from 1.
+            steps: Number of steps of the whole training.
         """
         return average
 

@@ -167,7 +167,7 @@ class Training:
         self.optimizer.step()
         for technique in self._averaging:
             self.average = technique.average(
-                self.average, self.net.state_dict(), self._steps_done()
+                self.average, self.net.state_dict(), self._steps_done(), self._steps_in_all()
             )
 
     def _changed_batch(self, indices: torch.Tensor, rng: torch.Generator) -> Batch:
@@ -194,7 +194,10 @@ class Training:
 
     def _progress(self) -> float:
         """Return the share of the training's steps that are done, 0 at the first step."""
-        return (self._steps_done() - 1) / (self.recipe.epochs * self.steps_per_epoch)
+        return (self._steps_done() - 1) / self._steps_in_all()
+
+    def _steps_in_all(self) -> int:
+        return self.recipe.epochs * self.steps_per_epoch
 
     def _set_learning_rate(self) -> None:
         for group in self.optimizer.param_groups:
