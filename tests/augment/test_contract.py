@@ -12,6 +12,7 @@ from rungwise.augment import (
     Cutout,
     Flip,
     RandomErasing,
+    Turn,
     VerticalFlip,
 )
 from rungwise.randomness import generator
@@ -108,7 +109,7 @@ def test_images_of_one_batch_have_draws_of_their_own(name: str, channels: int, s
     changed = example(name).change_images(images, generator(seed))
 
     kinds = changed.flatten(1).unique(dim=0)
-    assert len(kinds) == 2 if name in ("flip", "vertical-flip") else len(kinds) > 8
+    assert len(kinds) == 2 if name.endswith("flip") else len(kinds) > 8
 
 
 @each_random
@@ -142,6 +143,16 @@ def test_empty_and_single_batches_are_taken(name: str, n: int) -> None:
     changed = example(name).change_images(random_images(3, n), generator(0))
 
     assert changed.shape == (n, 3, 9, 7)
+
+
+@pytest.mark.parametrize("name", sorted(set(RANDOM) - {"alternating-flip"}))
+def test_a_turn_changes_images_as_without_one(name: str) -> None:
+    images = random_images(3)
+    turn = Turn(2, torch.arange(16), torch.ones(16, dtype=torch.bool))
+
+    changed = example(name).change_turn(images, generator(0), turn)
+
+    assert torch.equal(changed, example(name).change_images(images, generator(0)))
 
 
 @pytest.mark.gpu

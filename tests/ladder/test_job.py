@@ -20,10 +20,15 @@ from rungwise.errors import ConfigError, RunError, StorageError
 from rungwise.ladder import job as module
 from rungwise.ladder.job import Job, make_job, training_key
 from rungwise.ladder.run import CHECKED_FILES, NEEDED_FIGURES, Run, open_run
-from rungwise.models import MLP
+from rungwise.models import MLP, Compact
 from rungwise.models.summary import summarize
 from rungwise.prediction.metrics import evaluate
-from rungwise.techniques import EarlyStopping, LabelSmoothing, WeightAveraging
+from rungwise.techniques import (
+    EarlyStopping,
+    LabelSmoothing,
+    ProgressiveResizing,
+    WeightAveraging,
+)
 from rungwise.training import checkpoint
 from rungwise.training.checkpoint import read_tensors
 from rungwise.training.loop import Progress
@@ -250,6 +255,44 @@ def test_a_probe_of_a_single_step_takes_that_one(job: Job, monkeypatch: pytest.M
     monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
 
     assert replace(job, recipe=replace(job.recipe, batch_size=160, epochs=1)).probe(3.0) == 9.0
+
+
+RESIZED = {
+    "model": Compact(widths=(4,), stem_width=4),
+    # Of 12 steps of 40 images the first three: a step begins when a share of steps is done.
+    "techniques": (ProgressiveResizing(sides=(4,), until=(0.25,)),),
+}
+
+
+def test_small_images_count_as_what_they_cost(job: Job) -> None:
+    resized = replace(job, recipe=replace(job.recipe, **RESIZED))
+    small, whole = (
+        summarize(resized.recipe.model, (1, side, side), 10).training_flops_per_image
+        for side in (4, 8)
+    )
+
+    run = train(resized)
+
+    assert run.summary["flops"] == resized.flops == 40 * (3 * small + 9 * whole)
+    assert small < whole / 3
+
+
+def test_a_probe_of_small_images_tells_what_larger_ones_will_take(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(0.0, 2.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    resized = replace(job, recipe=replace(job.recipe, **RESIZED))
+    small = summarize(resized.recipe.model, (1, 4, 4), 10).training_flops_per_image
+
+    assert resized.probe(1.0) == pytest.approx(12 * 2.0 * resized.flops / (480 * small))
+
+
+def test_a_side_that_does_not_fit_the_images_makes_no_job(job: Job) -> None:
+    too_large = {**RESIZED, "techniques": (ProgressiveResizing(sides=(8,), until=(0.5,)),)}
+
+    with pytest.raises(ConfigError, match="the images are 8×8 pixels"):
+        make_job(replace(job.recipe, **too_large), job.dataset, Seed(0), job.root, CPU)
 
 
 # --- interruptions

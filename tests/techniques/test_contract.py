@@ -9,15 +9,30 @@ import torch.nn.functional as F
 from rungwise.models import MLP, Compact, Multitask
 from rungwise.models.base import Output
 from rungwise.randomness import generator
-from rungwise.techniques import TECHNIQUES, Batch, EpochRecord, Technique
+from rungwise.techniques import (
+    TECHNIQUES,
+    Batch,
+    EpochRecord,
+    ProgressiveResizing,
+    Technique,
+)
 
 HOOKS = ("prepare", "frozen", "change_batch", "change_loss", "average", "stops")
 SEEDS = range(6)
-SUITED = {"whitening": Compact(whitened_patch=2)}
+SUITED = {"whitening": Compact(whitened_patch=2), "progressive-resizing": Compact()}
 """Models that a technique asks for; the others take one with a decoder."""
+
+# Where the defaults do not fit images of 6×5 pixels.
+EXAMPLES: dict[str, Technique] = {
+    "progressive-resizing": ProgressiveResizing(sides=(3,), until=(0.5,)),
+}
 
 each_name = pytest.mark.parametrize("name", TECHNIQUES)
 each_seed = pytest.mark.parametrize("seed", SEEDS)
+
+
+def example(name: str) -> Technique:
+    return EXAMPLES.get(name) or TECHNIQUES[name]()
 
 
 def random_batch(n: int = 8, classes: int = 3) -> Batch:
@@ -43,9 +58,10 @@ def test_hooks_of_the_base_change_nothing() -> None:
     technique = Technique()
 
     technique.check(MLP(), validated=False)
-    assert technique.change_batch(batch, generator(0)) is batch
+    assert technique.change_batch(batch, generator(0), 0.0) is batch
+    assert technique.image_size((6, 5), 0.0) == (6, 5)
     assert technique.change_loss(loss, random_output(batch), batch) is loss
-    assert technique.average(None, {"w": torch.ones(1)}, 1) is None
+    assert technique.average(None, {"w": torch.ones(1)}, 1, 1000) is None
     assert technique.stops([record(epoch, 1.0, 0.0) for epoch in range(1, 100)]) is False
 
 
@@ -82,9 +98,10 @@ def test_a_validated_training_of_a_suited_net_is_accepted(name: str) -> None:
 def test_targets_stay_distributions_and_images_in_range(name: str, seed: int) -> None:
     batch = random_batch()
 
-    images, targets = TECHNIQUES[name]().change_batch(batch, generator(seed))
+    images, targets = example(name).change_batch(batch, generator(seed), 0.0)
 
-    assert images.shape == batch.images.shape
+    assert images.shape[:2] == batch.images.shape[:2]
+    assert images.shape[2:] == example(name).image_size((6, 5), 0.0)
     assert targets.shape == batch.targets.shape
     assert (images.dtype, targets.dtype) == (torch.float32, torch.float32)
     assert 0 <= images.min() <= images.max() <= 1
@@ -99,11 +116,11 @@ def test_arguments_are_not_modified(name: str, seed: int) -> None:
     output = random_output(batch)
     loss = torch.tensor(0.5)
     weights = {"w": torch.ones(3), "n": torch.tensor(4)}
-    technique = TECHNIQUES[name]()
+    technique = example(name)
 
-    technique.change_batch(batch, generator(seed))
+    technique.change_batch(batch, generator(seed), 0.0)
     technique.change_loss(loss, output, batch)
-    technique.average(None, weights, 1)
+    technique.average(None, weights, 1, 1000)
 
     assert all(map(torch.equal, batch, random_batch()))
     assert all(map(torch.equal, output, random_output(batch)))
@@ -114,10 +131,10 @@ def test_arguments_are_not_modified(name: str, seed: int) -> None:
 @each_name
 @each_seed
 def test_same_key_gives_the_same_batch(name: str, seed: int) -> None:
-    technique = TECHNIQUES[name]()
+    technique = example(name)
 
-    first = technique.change_batch(random_batch(), generator(seed))
-    second = technique.change_batch(random_batch(), generator(seed))
+    first = technique.change_batch(random_batch(), generator(seed), 0.0)
+    second = technique.change_batch(random_batch(), generator(seed), 0.0)
 
     assert all(map(torch.equal, first, second))
 
@@ -127,7 +144,7 @@ def test_global_random_state_is_left_alone(name: str) -> None:
     before = torch.get_rng_state()
 
     for seed in SEEDS:
-        TECHNIQUES[name]().change_batch(random_batch(), generator(seed))
+        example(name).change_batch(random_batch(), generator(seed), 0.0)
 
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -137,7 +154,7 @@ def test_global_random_state_is_left_alone(name: str) -> None:
 def test_a_single_image_is_taken(name: str, seed: int) -> None:
     single = random_batch(n=1)
 
-    images, _ = TECHNIQUES[name]().change_batch(single, generator(seed))
+    images, _ = example(name).change_batch(single, generator(seed), 0.9)
 
     torch.testing.assert_close(images, single.images)
 
@@ -148,7 +165,7 @@ def test_loss_stays_a_scalar_that_can_be_derived(name: str) -> None:
     logits = torch.zeros(8, 3, requires_grad=True)
     loss = F.cross_entropy(logits, batch.targets)
 
-    changed = TECHNIQUES[name]().change_loss(
+    changed = example(name).change_loss(
         loss, Output(logits, random_output(batch).reconstruction), batch
     )
     changed.backward()

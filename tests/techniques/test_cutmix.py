@@ -41,7 +41,7 @@ def test_an_empty_box_changes_nothing_and_a_whole_one_swaps() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_target_share_equals_white_share_in_every_mixed_batch(seed: int) -> None:
-    mixed = CutMix(probability=1).change_batch(black_then_white(8), generator(seed))
+    mixed = CutMix(probability=1).change_batch(black_then_white(8), generator(seed), 0.0)
 
     white = mixed.images.flatten(1).mean(1)
     torch.testing.assert_close(mixed.targets[:, 1], white)
@@ -73,7 +73,9 @@ def test_a_share_of_the_batches_is_mixed() -> None:
     batch = black_then_white(8)
     technique = CutMix(probability=0.25)
 
-    changed = [technique.change_batch(batch, generator(seed)) is not batch for seed in range(400)]
+    changed = [
+        technique.change_batch(batch, generator(seed), 0.0) is not batch for seed in range(400)
+    ]
 
     assert 0.18 < sum(changed) / 400 < 0.32
 

@@ -23,7 +23,7 @@ def test_mixed_targets_are_smoothed_too() -> None:
 def test_images_are_the_same() -> None:
     batch = Batch(torch.rand(2, 1, 3, 3), torch.eye(2))
 
-    images, targets = LabelSmoothing(amount=0.5).change_batch(batch, generator(0))
+    images, targets = LabelSmoothing(amount=0.5).change_batch(batch, generator(0), 0.0)
 
     assert images is batch.images
     assert targets.tolist() == [[0.75, 0.25], [0.25, 0.75]]

@@ -23,7 +23,7 @@ def test_targets_tell_what_the_images_hold(seed: int) -> None:
     images = torch.arange(6.0).view(6, 1, 1, 1) / 6
     batch = Batch(images, torch.eye(6))
 
-    mixed = Mixup(alpha=1).change_batch(batch, generator(seed))
+    mixed = Mixup(alpha=1).change_batch(batch, generator(seed), 0.0)
 
     torch.testing.assert_close(mixed.images.flatten(), mixed.targets @ images.flatten())
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
-from rungwise.augment import Flip, Shift
+from rungwise.augment import AlternatingFlip, Elastic, Flip, Shift
 from rungwise.augment.views import Mirror
 from rungwise.data.images import LabelledImages
 from rungwise.errors import DamagedError, RunError, StorageError
@@ -23,7 +23,9 @@ from rungwise.techniques import (
     CutMix,
     EarlyStopping,
     LabelSmoothing,
+    Lookahead,
     Mixup,
+    ProgressiveResizing,
     WeightAveraging,
     Whitening,
 )
@@ -70,6 +72,14 @@ RECIPES = {
         optimizer=AdamW(lr=0.02),
         schedule=OneCycle(),
         keep="best-val-acc",
+    ),
+    "lookahead, alternating and resizing": replace(
+        LINEAR,
+        model=Compact(widths=(4,), stem_width=4),
+        augment=(AlternatingFlip(), Elastic()),
+        techniques=(Lookahead(every=2), ProgressiveResizing(sides=(4,), until=(0.5,))),
+        optimizer=SGD(),
+        keep="best-val-loss",
     ),
 }
 

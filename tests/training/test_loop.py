@@ -274,7 +274,7 @@ def test_augmentation_comes_before_mixing() -> None:
 
     @dataclass(frozen=True)
     class Watch(Technique):
-        def change_batch(self, batch: Batch, rng: torch.Generator) -> Batch:
+        def change_batch(self, batch: Batch, rng: torch.Generator, progress: float) -> Batch:
             seen.append(batch.images.abs().max().item())
             return batch
 

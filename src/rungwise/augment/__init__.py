@@ -1,7 +1,7 @@
 """Transforms of a whole batch that keep its labels true: one per file, listed in AUGMENTATIONS.
 
-    flip, vertical-flip                       mirror some images
-    shift, crop, affine                       move, turn and zoom
+    flip, alternating-flip, vertical-flip     mirror some images
+    shift, crop, affine, elastic              move, turn, zoom and bend
     channel-shift, brightness, contrast       change the light
     cutout, random-erasing                    hide a part
     mirrored-copies                           enlarge the training set before the run
@@ -10,12 +10,15 @@ views.py holds what test-time augmentation averages over.
 """
 
 from rungwise.augment.affine import Affine as Affine
+from rungwise.augment.alternating_flip import AlternatingFlip as AlternatingFlip
 from rungwise.augment.base import Augmentation as Augmentation
+from rungwise.augment.base import Turn as Turn
 from rungwise.augment.brightness import Brightness as Brightness
 from rungwise.augment.channel_shift import ChannelShift as ChannelShift
 from rungwise.augment.contrast import Contrast as Contrast
 from rungwise.augment.crop import Crop as Crop
 from rungwise.augment.cutout import Cutout as Cutout
+from rungwise.augment.elastic import Elastic as Elastic
 from rungwise.augment.flip import Flip as Flip
 from rungwise.augment.mirrored_copies import MirroredCopies as MirroredCopies
 from rungwise.augment.random_erasing import RandomErasing as RandomErasing
@@ -24,10 +27,12 @@ from rungwise.augment.vertical_flip import VerticalFlip as VerticalFlip
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "flip": Flip,
+    "alternating-flip": AlternatingFlip,
     "vertical-flip": VerticalFlip,
     "shift": Shift,
     "crop": Crop,
     "affine": Affine,
+    "elastic": Elastic,
     "channel-shift": ChannelShift,
     "brightness": Brightness,
     "contrast": Contrast,

@@ -13,9 +13,9 @@ beyond the border stands the nearest border pixel.
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
 from rungwise.augment.base import Augmentation, uniform
+from rungwise.augment.resampling import centred, read_between
 from rungwise.errors import ConfigError
 
 
@@ -89,29 +89,12 @@ def resample(images: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
         images: (N, C, H, W) float in 0..1.
         maps: (N, 2, 3) float32, as `source_map` returns them.
     """
-    # In float32: bfloat16 places would be off by up to 1/32 pixel in a 32-pixel image.
-    sampled = F.grid_sample(
-        images.float(),
-        _sampling_grid(maps, images.shape[-2], images.shape[-1]),
-        mode="bilinear",
-        padding_mode="border",
-        align_corners=False,
-    )
-    # Rounding may leave 0..1 by the last bit. grid_sample drops channels-last; give it back.
-    sampled = sampled.clamp_(0, 1).to(images.dtype)
-    if images.is_contiguous(memory_format=torch.channels_last):
-        return sampled.contiguous(memory_format=torch.channels_last)
-    return sampled
-
-
-def _sampling_grid(maps: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Return the old places as grid_sample wants them: (N, H, W, 2), column first, edges at ±1."""
-    rows = torch.arange(height, device=maps.device)[:, None] - (height - 1) / 2
-    columns = torch.arange(width, device=maps.device) - (width - 1) / 2
+    rows = centred(images.shape[-2], maps.device)[:, None]
+    columns = centred(images.shape[-1], maps.device)
     m = maps[:, :, :, None, None]
     old_rows = m[:, 0, 0] * rows + m[:, 0, 1] * columns + m[:, 0, 2]
     old_columns = m[:, 1, 0] * rows + m[:, 1, 1] * columns + m[:, 1, 2]
-    return torch.stack([old_columns * (2 / width), old_rows * (2 / height)], dim=-1)
+    return read_between(images, old_rows, old_columns)
 
 
 def _require_range(setting: str, value: float, most: float, expected: str) -> None:

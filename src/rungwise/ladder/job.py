@@ -30,6 +30,7 @@ from rungwise.storage import explaining_storage, sha256, write_text
 from rungwise.techniques import EpochRecord
 from rungwise.training import checkpoint, precision
 from rungwise.training.loop import ENGINE_VERSION, Progress, Training
+from rungwise.training.operations import require_sizes, shape_at, training_operations
 from rungwise.training.parsing import dump_training, recipe_text
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
@@ -94,12 +95,16 @@ class Job:
         epochs = self.recipe.epochs
         return min([epochs, *(t.likely_epochs(epochs) for t in self.recipe.techniques)])
 
-    @property
+    @functools.cached_property
     def flops(self) -> float:
         """About how many operations the training takes."""
+        return float(self._operations(self._counts[0], self.likely_epochs))
+
+    def _operations(self, images: int, epochs: int) -> int:
         train = self.dataset.train
-        model = summarize(self.recipe.model, train.shape, train.classes)
-        return float(model.training_flops_per_image * self.images_seen)
+        return training_operations(
+            self.recipe, train.shape, train.classes, images=images, epochs=epochs
+        )
 
     def probe(self, seconds: float) -> float:
         """Take training steps for so many seconds, keep nothing, and return how long all take."""
@@ -115,7 +120,16 @@ class Job:
         # The first step sets up what the others find; it counts where there is no other.
         counted = times[1:] if len(times) > 2 else times
         each = (counted[-1] - counted[0]) / (len(counted) - 1)
-        return each * training.steps_per_epoch * self.likely_epochs
+        return each * training.steps_per_epoch * self.likely_epochs * self._growth()
+
+    def _growth(self) -> float:
+        """Return how many times the operations of its first image a training's mean image takes."""
+        train = self.dataset.train
+        first = shape_at(self.recipe, train.shape, 0.0)
+        if first == train.shape:
+            return 1.0
+        small = summarize(self.recipe.model, first, train.classes).training_flops_per_image
+        return self.flops / (small * self.images_seen)
 
     def finished(self) -> Run | None:
         """Return the run if it is finished.
@@ -210,8 +224,6 @@ class Job:
 
     def _summary(self, training: Training) -> dict[str, Any]:
         kept = training.kept_record()
-        model = summarize(self.recipe.model, self.dataset.train.shape, self.dataset.train.classes)
-        images = len(training.images) * len(training.history)
         return {
             "data": self.dataset.name,
             "image_size": self.dataset.image_size,
@@ -227,13 +239,14 @@ class Job:
             "keep": self.recipe.keep,
             "epochs": len(training.history),
             "seconds": sum(record.seconds for record in training.history),
-            "flops": model.training_flops_per_image * images,
+            "flops": self._operations(len(training.images), len(training.history)),
         }
 
 
 def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: torch.device) -> Job:
     """Return the job of training one net of `recipe`, its precision resolved for the device."""
     model = summarize(recipe.model, dataset.train.shape, dataset.train.classes)
+    require_sizes(recipe, dataset.train.shape, dataset.train.classes)
     resolved = precision.resolve(recipe.precision, device, model.flops * recipe.batch_size)
     recipe = replace(recipe, precision=resolved, views=None, ensemble=())
     return Job(recipe, dataset, seed, root, device)

@@ -28,6 +28,9 @@ class Model:
     reconstructs: bool = False
     """Whether the networks return a reconstruction."""
 
+    any_size: bool = False
+    """Whether a network, once built, takes images of other sizes too."""
+
     def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
         """Return a freshly initialised network.
 

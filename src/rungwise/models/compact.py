@@ -40,6 +40,8 @@ class Compact(Model):
         ConfigError: A setting has an impossible value, or no effect.
     """
 
+    any_size = True
+
     widths: tuple[int, ...] = (64, 256, 256)
     """Channels of each group; two groups, such as (32, 64), suit images of 8×8 pixels."""
     depth: int = 2

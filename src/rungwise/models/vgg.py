@@ -36,6 +36,8 @@ class VGGBenchmark(Model):
         ConfigError: A setting has an impossible value.
     """
 
+    any_size = True
+
     widths: tuple[int, ...] = (64, 128, 256)
     """Channels of the three pairs."""
     dense_width: int = 1024
@@ -82,6 +84,8 @@ class VGGDeep(Model):
     Raises:
         ConfigError: A setting has an impossible value.
     """
+
+    any_size = True
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
     """Channels of 3, 3, 5 and 2 convolutions."""

@@ -1,10 +1,12 @@
 """Whatever touches targets, loss, weights or length of a training: one technique per file."""
 
-from rungwise.techniques.base import Batch, EpochRecord, Technique, Weights
+from rungwise.techniques.base import Batch, EpochRecord, ImageSize, Technique, Weights
 from rungwise.techniques.cutmix import CutMix
 from rungwise.techniques.early_stopping import EarlyStopping
 from rungwise.techniques.label_smoothing import LabelSmoothing
+from rungwise.techniques.lookahead import Lookahead
 from rungwise.techniques.mixup import Mixup
+from rungwise.techniques.progressive_resizing import ProgressiveResizing
 from rungwise.techniques.reconstruction import Reconstruction
 from rungwise.techniques.weight_averaging import WeightAveraging
 from rungwise.techniques.whitening import Whitening
@@ -13,7 +15,9 @@ TECHNIQUES: dict[str, type[Technique]] = {
     "cutmix": CutMix,
     "early-stopping": EarlyStopping,
     "label-smoothing": LabelSmoothing,
+    "lookahead": Lookahead,
     "mixup": Mixup,
+    "progressive-resizing": ProgressiveResizing,
     "reconstruction": Reconstruction,
     "weight-averaging": WeightAveraging,
     "whitening": Whitening,
@@ -25,8 +29,11 @@ __all__ = [
     "CutMix",
     "EarlyStopping",
     "EpochRecord",
+    "ImageSize",
     "LabelSmoothing",
+    "Lookahead",
     "Mixup",
+    "ProgressiveResizing",
     "Reconstruction",
     "Technique",
     "WeightAveraging",

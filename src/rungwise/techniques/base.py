@@ -42,6 +42,8 @@ class EpochRecord:
 
 
 Weights = dict[str, torch.Tensor]
+ImageSize = tuple[int, int]
+"""Height and width in pixels."""
 
 
 class Technique:
@@ -83,21 +85,45 @@ class Technique:
         """
         return []
 
-    def change_batch(self, batch: Batch, rng: torch.Generator) -> Batch:
-        """Return the batch to train on. Never called for validation or test images."""
+    def change_batch(self, batch: Batch, rng: torch.Generator, progress: float) -> Batch:
+        """Return the batch to train on. Never called for validation or test images.
+
+        Args:
+            batch: What to change, by returning another one.
+            rng: The only source of randomness.
+            progress: Share of the training that is done, 0 at its first step.
+        """
         return batch
+
+    def image_size(self, size: ImageSize, progress: float) -> ImageSize:
+        """Return the size that `change_batch` gives to images of `size`, to count operations.
+
+        No size may be smaller than the one at progress 0.
+
+        Raises:
+            ConfigError: Images of this size cannot be changed so.
+        """
+        return size
 
     def change_loss(self, loss: torch.Tensor, output: Output, batch: Batch) -> torch.Tensor:
         """Return the objective, given the loss so far (a scalar). Called for validation too."""
         return loss
 
-    def average(self, average: Weights | None, weights: Weights, step: int) -> Weights | None:
+    def average(
+        self, average: Weights | None, weights: Weights, step: int, steps: int
+    ) -> Weights | None:
         """Return the weights to evaluate and keep, or None for the trained ones.
 
+        A recipe has one technique at most with this hook. What it knows of earlier steps is
+        `average` alone, which is all that is saved and restored.
+
         Args:
-            average: What this hook returned after the step before; None at first.
-            weights: The net's parameters and buffers after step `step` (from 1).
-            step: Number of steps taken.
+            average: What this hook returned after the step before; None at first. It may be
+                changed in place.
+            weights: The net's own parameters and buffers after step `step`: to write into them
+                changes the net.
+            step: Number of steps taken, from 1.
+            steps: Number of steps of the whole training.
         """
         return average
 

@@ -34,7 +34,7 @@ class CutMix(Technique):
                 fix="pass a share such as 0.5, not a percentage, or drop the technique",
             )
 
-    def change_batch(self, batch: Batch, rng: torch.Generator) -> Batch:
+    def change_batch(self, batch: Batch, rng: torch.Generator, progress: float) -> Batch:
         """Paste into every image of the batch, or into none."""
         if torch.rand((), generator=rng, device=rng.device).item() >= self.probability:
             return batch

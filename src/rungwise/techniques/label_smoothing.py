@@ -30,7 +30,7 @@ class LabelSmoothing(Technique):
                 fix="pass a share such as 0.1, or drop the technique",
             )
 
-    def change_batch(self, batch: Batch, rng: torch.Generator) -> Batch:
+    def change_batch(self, batch: Batch, rng: torch.Generator, progress: float) -> Batch:
         """Smooth the targets."""
         return batch._replace(targets=smooth(batch.targets, self.amount))
 

@@ -34,7 +34,7 @@ class Mixup(Technique):
                 fix="pass a value such as 0.2, or drop the technique",
             )
 
-    def change_batch(self, batch: Batch, rng: torch.Generator) -> Batch:
+    def change_batch(self, batch: Batch, rng: torch.Generator, progress: float) -> Batch:
         """Mix every image with another of the batch."""
         count = len(batch.images)
         partner = torch.randperm(count, generator=rng, device=rng.device)

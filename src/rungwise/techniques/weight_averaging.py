@@ -32,7 +32,9 @@ class WeightAveraging(Technique):
                 fix="pass a value such as 0.999",
             )
 
-    def average(self, average: Weights | None, weights: Weights, step: int) -> Weights | None:
+    def average(
+        self, average: Weights | None, weights: Weights, step: int, steps: int
+    ) -> Weights | None:
         """Move the average towards the weights (in place: it may be as large as the net)."""
         if average is None:
             return {name: tensor.detach().clone() for name, tensor in weights.items()}

@@ -25,6 +25,7 @@ import torch
 from torch import nn
 
 from rungwise import randomness
+from rungwise.augment import Turn
 from rungwise.data.images import LabelledImages
 from rungwise.errors import RunError
 from rungwise.models.base import Output
@@ -35,6 +36,7 @@ from rungwise.techniques import Batch, EpochRecord, Weights
 from rungwise.training import precision
 from rungwise.training.memory import keep_freed_memory
 from rungwise.training.objective import Objective
+from rungwise.training.operations import require_sizes, steps_per_epoch
 from rungwise.training.passes import make_pass
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
@@ -101,6 +103,7 @@ class Training:
         self.validation = validation
         # Not F.one_hot, which looks at the labels first: on a GPU the host would wait for that.
         self._one_hot = torch.eye(train.classes, device=device)
+        self._coins = self._toss(len(train)).to(device)
         net = build_network(recipe, train, seed)
         for position, technique in enumerate(recipe.techniques):
             technique.prepare(net, train, self._rng("prepare", position))
@@ -114,6 +117,7 @@ class Training:
         self._freezing = [t for t in recipe.techniques if t.acts_on("frozen")]
         self._frozen: dict[nn.Parameter, torch.Tensor] = {}
         flops = summarize(recipe.model, train.shape, train.classes).flops
+        require_sizes(recipe, train.shape, train.classes)
         self._batch_flops = flops * min(recipe.batch_size, len(train))
         self._changing_loss = [t for t in recipe.techniques if t.acts_on("change_loss")]
         self._averaging = [t for t in recipe.techniques if t.acts_on("average")]
@@ -127,13 +131,8 @@ class Training:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of batches in an epoch; the last one may be smaller, or larger by one image.
-
-        A single image left over joins the batch before it: batch normalisation has no statistics
-        of one image.
-        """
-        count, left_over = divmod(len(self.images), self.recipe.batch_size)
-        return max(1, count + (left_over > 1))
+        """Number of batches in an epoch."""
+        return steps_per_epoch(len(self.images), self.recipe.batch_size)
 
     @property
     def finished(self) -> bool:
@@ -177,7 +176,7 @@ class Training:
             parameter.data.copy_(value)  # The optimizer's momentum still moves it.
         for technique in self._averaging:
             self.average = technique.average(
-                self.average, self.net.state_dict(), self._steps_done()
+                self.average, self.net.state_dict(), self._steps_done(), self._steps_in_all()
             )
 
     def _freeze(self) -> None:
@@ -194,12 +193,16 @@ class Training:
     def _changed_batch(self, indices: torch.Tensor, rng: torch.Generator) -> Batch:
         pixels = self.images.gather(indices).to(self.device)
         images = to_unit(pixels) if self._kernels is None else self._kernels.to_unit(pixels)
+        turn = Turn(self.epoch, indices, self._coins[indices])
         for augmentation in self.recipe.augment:
-            images = augmentation.change_images(images, rng)
+            images = augmentation.change_turn(images, rng, turn)
         batch = Batch(images, self._one_hot[self.labels[indices]])
         for technique in self.recipe.techniques:
-            batch = technique.change_batch(batch, rng)
+            batch = technique.change_batch(batch, rng, self.progress)
         return batch
+
+    def _toss(self, count: int) -> torch.Tensor:
+        return torch.randint(2, (count,), generator=self._rng("coins"), dtype=torch.bool)
 
     def _forward(self, net: nn.Module, images: torch.Tensor) -> Output:
         with precision.autocast(self.recipe.precision, self.device):
@@ -209,7 +212,10 @@ class Training:
     @property
     def progress(self) -> float:
         """Share of the planned steps that are taken: 0 at the start, below 1 at the last step."""
-        return (self._steps_done() - 1) / (self.recipe.epochs * self.steps_per_epoch)
+        return (self._steps_done() - 1) / self._steps_in_all()
+
+    def _steps_in_all(self) -> int:
+        return self.recipe.epochs * self.steps_per_epoch
 
     def _set_learning_rates(self) -> None:
         factor = self.recipe.schedule.factor(self.progress)

@@ -85,6 +85,7 @@ class Recipe:
         validated = self.validation != 0
         for technique in self.techniques:
             technique.check(self.model, validated)
+        _require_one_average(self.techniques)
         if self.views is not None:
             self.views.check(self.augment)
         if self.keep != "last" and not validated:
@@ -121,6 +122,18 @@ def _require_choice(setting: str, value: Any, choices: tuple[str, ...]) -> None:
             f"{setting} is {value!r}",
             expected=f"one of {', '.join(choices)}",
             fix=f"choose one, for example {setting}: {choices[0]}",
+        )
+
+
+def _require_one_average(techniques: tuple[Technique, ...]) -> None:
+    averaging = [technique for technique in techniques if technique.acts_on("average")]
+    if len(averaging) > 1:
+        names = {kind: name for name, kind in TECHNIQUES.items()}
+        both = " and ".join(names.get(type(t), type(t).__name__) for t in averaging)
+        raise ConfigError(
+            f"the techniques {both} each say which weights are kept",
+            expected="one of them at most",
+            fix="drop one",
         )
 
 

@@ -1,0 +1,86 @@
+"""Operations of trainings whose images change their size, by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from rungwise.errors import ConfigError
+from rungwise.models import MLP, Compact
+from rungwise.models.summary import summarize
+from rungwise.techniques import LabelSmoothing, ProgressiveResizing
+from rungwise.training.operations import (
+    images_of_each_shape,
+    require_sizes,
+    shape_at,
+    training_operations,
+)
+from rungwise.training.recipe import Recipe
+
+FULL, SMALL = (1, 8, 8), (1, 4, 4)
+PLAIN = Recipe(model=Compact(widths=(4,), stem_width=2), epochs=2, batch_size=4)
+RESIZED = replace(PLAIN, techniques=(ProgressiveResizing(sides=(4,), until=(0.2,)),))
+
+
+def by_hand(side: int) -> int:
+    """Return the operations of one image of 3 classes through the net above, there and back."""
+    pixels = side * side
+    stem = 2 * 9 * 1 * 2 * pixels  # two for each multiply-add: 3×3, 1 to 2 channels
+    group = 2 * 9 * 2 * 4 * pixels + 2 * 9 * 4 * 4 * pixels // 4
+    head = 2 * 4 * 3
+    # Back: as much for the weights, and as much for the inputs, but not for the images.
+    return 3 * (stem + group + head) - stem
+
+
+def test_without_resizing_every_image_counts_alike() -> None:
+    smoothed = replace(PLAIN, techniques=(LabelSmoothing(),))
+
+    found = training_operations(smoothed, FULL, 3, images=10, epochs=2)
+
+    assert found == 20 * by_hand(8) == 20 * 46152
+
+
+def test_small_images_count_by_their_own_size() -> None:
+    # Batches of 4, 4 and 2; steps 0 and 1 of 6 lie below a fifth: 8 images small and 12 whole.
+    found = training_operations(RESIZED, FULL, 3, images=10, epochs=2)
+
+    assert images_of_each_shape(RESIZED, FULL, images=10, epochs=2) == {SMALL: 8, FULL: 12}
+    assert found == 8 * by_hand(4) + 12 * by_hand(8) == 8 * 11592 + 12 * 46152
+
+
+def test_a_training_that_ends_early_has_seen_more_small_images() -> None:
+    half = replace(RESIZED, techniques=(ProgressiveResizing(sides=(4,), until=(0.5,)),))
+
+    assert images_of_each_shape(half, FULL, images=10, epochs=1) == {SMALL: 10}
+    assert images_of_each_shape(half, FULL, images=10, epochs=2) == {SMALL: 10, FULL: 10}
+
+
+def test_a_last_image_that_joins_its_batch_is_counted_with_it() -> None:
+    # Nine images make batches of 4 and 5; step 0 of 4 lies below a fifth, step 1 does not.
+    assert images_of_each_shape(RESIZED, FULL, images=9, epochs=2) == {SMALL: 4, FULL: 14}
+    assert images_of_each_shape(RESIZED, FULL, images=1, epochs=2) == {SMALL: 1, FULL: 1}
+
+
+def test_shape_follows_the_techniques_in_order() -> None:
+    assert [shape_at(RESIZED, (3, 8, 12), progress) for progress in (0.0, 0.2)] == [
+        (3, 4, 6),
+        (3, 8, 12),
+    ]
+
+
+def test_sizes_are_checked_with_the_net_and_with_the_images() -> None:
+    deep = replace(RESIZED, model=Compact(widths=(4, 4, 4)))
+
+    require_sizes(RESIZED, FULL, 3)
+    with pytest.raises(ConfigError, match="4×4 pixels, the size with which the training begins"):
+        require_sizes(deep, FULL, 3)
+    with pytest.raises(ConfigError, match="the images are 4×4 pixels"):
+        require_sizes(RESIZED, SMALL, 3)
+    with pytest.raises(ConfigError, match=r"cannot take images of 4×4 pixels\n"):
+        require_sizes(replace(deep, techniques=()), SMALL, 3)
+    require_sizes(Recipe(model=MLP()), SMALL, 3)
+
+
+def test_the_summarys_figures_are_those_by_hand() -> None:
+    for side in (4, 6, 8):
+        shape = (1, side, side)
+        assert summarize(PLAIN.model, shape, 3).training_flops_per_image == by_hand(side)
