@@ -72,7 +72,7 @@ class Resident:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 text=True,
-                env={**os.environ, **_thread_settings(threads)},
+                env=thread_settings(threads),
             )
         except OSError as error:
             self._errors.close()
@@ -138,7 +138,7 @@ class Resident:
         )
 
 
-def _thread_settings(threads: int) -> dict[str, str]:
-    """Return the variables that tell PyTorch and TensorFlow how many threads to use."""
+def thread_settings(threads: int) -> dict[str, str]:
+    """Return this environment with what tells PyTorch and TensorFlow how many threads to use."""
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    return dict.fromkeys(names, str(threads))
+    return {**os.environ, **dict.fromkeys(names, str(threads))}
