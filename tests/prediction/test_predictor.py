@@ -146,6 +146,49 @@ def test_mirror_views_are_averaged() -> None:
     torch.testing.assert_close(given, torch.tensor([[0.5, 0.5]]))
 
 
+def test_only_unsure_images_get_the_views() -> None:
+    sure, unsure = [[[0], [51]]], [[[153], [51]]]  # light 0.0 and 0.6 as they are, 0.2 mirrored
+
+    given = of_rules(first_pixel, views=Mirror(below=0.7)).probabilities(
+        torch.tensor([sure, unsure], dtype=torch.uint8)
+    )
+
+    torch.testing.assert_close(given[:, 1], torch.tensor([0.0, (0.6 + 0.2) / 2]))
+
+
+def test_an_ensemble_is_unsure_where_its_mean_is() -> None:
+    predictor = of_rules(
+        first_pixel, lambda images: first_pixel(images).flip(1), views=Mirror(below=0.7)
+    )
+    seen: list[int] = []
+    for net in predictor.nets:
+        net.register_forward_pre_hook(lambda _, images: seen.append(len(images[0])))
+
+    predictor.probabilities(torch.tensor([[[[0], [51]]]] * 4, dtype=torch.uint8))
+
+    # Each net alone is sure; together they say half and half: plain, image and mirror image.
+    assert seen == [4, 4, 4, 4, 4, 4]
+
+
+def test_the_answer_for_an_image_does_not_hang_on_its_neighbours() -> None:
+    predictor = of_rules(first_pixel, views=Mirror(below=0.8))
+    images = torch.randint(1, 255, (9, 1, 2, 1), generator=generator("neighbours")).byte()
+
+    together = predictor.probabilities(images)
+
+    alone = torch.cat([predictor.probabilities(images[i : i + 1]) for i in range(9)])
+    assert torch.equal(together, alone)
+    assert not torch.equal(together, predictor.with_views(None).probabilities(images))
+    assert not torch.equal(together, predictor.with_views(Mirror()).probabilities(images))
+
+
+def test_a_threshold_that_no_image_is_below_is_refused() -> None:
+    with pytest.raises(ConfigError, match="have no effect"):
+        of_rules(first_pixel, views=Mirror(below=0.5)).probabilities(
+            torch.zeros(1, 1, 2, 1, dtype=torch.uint8)
+        )
+
+
 @dataclass(frozen=True)
 class Darken(Augmentation):
     def change_images(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from rungwise import randomness
-from rungwise.augment.views import View, Views
+from rungwise.augment.views import View, Views, unsure
 from rungwise.data.images import LabelledImages
 from rungwise.errors import DataError, RunError, UsageError
 from rungwise.models.base import Output
@@ -79,18 +79,29 @@ class Predictor:
         return torch.cat(results) if results else torch.zeros(0, len(self.class_names))
 
     def _batch(self, pixels: torch.Tensor, start: int) -> torch.Tensor:
+        views = self.recipe.views
+        if views is None or views.below == 1:
+            return self._mean(pixels, views, start)
+        answers = self._mean(pixels, None, start)
+        chosen = unsure(answers, views.below)
+        if chosen.any():
+            answers[chosen] = self._mean(pixels[chosen], views, start)
+        return answers
+
+    def _mean(self, pixels: torch.Tensor, views: Views | None, start: int) -> torch.Tensor:
+        """Return the mean of the nets' probabilities over the views."""
         images = to_unit(pixels.to(self.device))
         total = torch.zeros(len(pixels), len(self.class_names), device=self.device)
         for member in range(len(self.nets)):
             rng = randomness.generator("views", member, start)
-            for view, weight in self._views(images, rng):
+            for view, weight in self._copies(images, views, rng):
                 total += weight * self._forward(member, view).logits.float().softmax(1)
         return (total / len(self.nets)).cpu()
 
-    def _views(self, images: torch.Tensor, rng: torch.Generator) -> Iterable[View]:
-        if self.recipe.views is None:
-            return [(images, 1.0)]
-        return self.recipe.views.of(images, self.recipe.augment, rng)
+    def _copies(
+        self, images: torch.Tensor, views: Views | None, rng: torch.Generator
+    ) -> Iterable[View]:
+        return [(images, 1.0)] if views is None else views.of(images, self.recipe.augment, rng)
 
     def _forward(self, member: int, images: torch.Tensor) -> Output:
         with precision.autocast(self.members[member].precision, self.device):
