@@ -16,6 +16,7 @@ from rungwise.models.input import ScaledNetwork
 from rungwise.training import precision
 from rungwise.training.checkpoint import damaged, read_tensors, write_tensors
 from rungwise.training.loop import EVALUATION_BATCH, to_unit
+from rungwise.training.memory import keep_freed_memory
 from rungwise.training.parsing import dump_recipe, parse_recipe
 from rungwise.training.recipe import Recipe
 
@@ -72,6 +73,7 @@ class Predictor:
         return None if output.reconstruction is None else output.reconstruction.float().cpu()
 
     def _joined(self, batches: Iterable[torch.Tensor]) -> torch.Tensor:
+        keep_freed_memory()
         with torch.no_grad():
             results = [
                 self._batch(pixels, i * EVALUATION_BATCH) for i, pixels in enumerate(batches)
