@@ -96,6 +96,22 @@ def test_the_predictor_gives_the_validation_accuracy_of_the_summary(job: Job) ->
     assert evaluation.accuracy == run.summary["val_accuracy"]
 
 
+def test_a_run_holds_a_temperature_fitted_on_what_it_held_out_but_not_on_test_images(
+    job: Job,
+) -> None:
+    held_out = job.parts().validation
+    assert held_out is not None
+    predictor = train(job).predictor()
+    on_test, on_nothing = (
+        train(replace(job, recipe=replace(job.recipe, keep="last", validation=validation)))
+        for validation in ("test", 0.0)
+    )
+
+    assert predictor.temperatures == predictor.calibrated_on(held_out).temperatures
+    assert predictor.recipe.temperature_scaling is False
+    assert on_test.predictor().temperatures == on_nothing.predictor().temperatures == ()
+
+
 def test_training_again_from_the_runs_own_recipe_gives_the_same_weights(
     job: Job, tmp_path: Path
 ) -> None:
@@ -139,7 +155,12 @@ CHANGES = {
     "keep": "last",
     "precision": "bfloat16",
 }
-UNRELATED = {"name": "other", "views": Mirror(), "ensemble": (Members(count=2),)}
+UNRELATED = {
+    "name": "other",
+    "views": Mirror(),
+    "ensemble": (Members(count=2),),
+    "temperature_scaling": True,
+}
 
 
 def test_every_setting_is_known_to_this_test() -> None:
@@ -165,7 +186,7 @@ def test_equal_settings_have_one_key_however_they_are_written(
     assert training_key(tenth, digits) != training_key(point, digits)
 
 
-def test_name_views_and_ensemble_do_not_change_the_key(recipe: Recipe, digits: Dataset) -> None:
+def test_what_is_for_prediction_does_not_change_the_key(recipe: Recipe, digits: Dataset) -> None:
     mirrored = replace(recipe, augment=(Flip(),))
 
     assert training_key(replace(mirrored, **UNRELATED), digits) == training_key(mirrored, digits)
@@ -202,13 +223,14 @@ def test_a_job_resolves_the_precision_and_drops_what_does_not_train(
     recipe: Recipe, digits: Dataset, tmp_path: Path
 ) -> None:
     asked = replace(
-        recipe, augment=(Flip(),), precision="auto", views=Mirror(), ensemble=(Members(count=2),)
+        recipe, **{**UNRELATED, "name": recipe.name, "augment": (Flip(),), "precision": "auto"}
     )
 
     job = make_job(asked, digits, Seed(0), tmp_path, CPU)
 
     assert job.recipe.precision in ("float32", "bfloat16")
     assert (job.recipe.views, job.recipe.ensemble) == (None, ())
+    assert job.recipe.temperature_scaling is False
 
 
 # --- what it is to take, before it is done

@@ -25,6 +25,8 @@ def test_defaults_make_a_recipe() -> None:
         ({"views": RandomCopies()}, "random-copies has no effect"),
         ({"keep": "best-val-acc", "validation": 0}, "no validation images"),
         ({"keep": "best-val-loss", "validation": 0.0}, "no validation images"),
+        ({"temperature_scaling": True, "validation": 0}, "no images to fit on"),
+        ({"temperature_scaling": True, "validation": "test"}, "no images to fit on"),
     ],
     ids=str,
 )
@@ -83,6 +85,7 @@ def test_member_recipes_repeat_each_group_without_views_and_ensemble() -> None:
         model=MLP(),
         augment=(Flip(),),
         views=Mirror(),
+        temperature_scaling=True,
         ensemble=(Members(count=2), Members(count=1, augment=(Shift(),)), Members(count=1)),
     )
 
@@ -90,7 +93,7 @@ def test_member_recipes_repeat_each_group_without_views_and_ensemble() -> None:
 
     assert [member.augment for member in members] == [(Flip(),), (Flip(),), (Shift(),), (Flip(),)]
     assert all(member.views is None and member.ensemble == () for member in members)
-    assert members[0] == replace(recipe, views=None, ensemble=())
+    assert members[0] == replace(recipe, views=None, ensemble=(), temperature_scaling=False)
 
 
 def test_a_group_may_do_without_augmentation() -> None:

@@ -201,6 +201,8 @@ class Job:
             shape=parts.train.shape,
             resizes=self.dataset.image_size is not None,
         )
+        if parts.validation is not None and self.recipe.validation != "test":
+            predictor = predictor.calibrated_on(parts.validation)
         predictor.save(folder / "model.safetensors")
         write_text(folder / "metrics.csv", metrics_text(training.history))
         summary = self._summary(training)
@@ -235,7 +237,7 @@ def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: t
     """Return the job of training one net of `recipe`, its precision resolved for the device."""
     model = summarize(recipe.model, dataset.train.shape, dataset.train.classes)
     resolved = precision.resolve(recipe.precision, device, model.flops * recipe.batch_size)
-    recipe = replace(recipe, precision=resolved, views=None, ensemble=())
+    recipe = replace(recipe.single(), precision=resolved)
     return Job(recipe, dataset, seed, root, device)
 
 

@@ -44,8 +44,8 @@ class Members:
 class Recipe:
     """How a classifier is trained and predicts.
 
-    Everything but `name`, `views` and `ensemble` determines the trained weights; those three say
-    how trained nets are named and used.
+    Everything but `name`, `views`, `ensemble` and `temperature_scaling` determines the trained
+    weights; those say how trained nets are named and used.
 
     Raises:
         ConfigError: A setting is out of its range, or would have no effect.
@@ -76,6 +76,8 @@ class Recipe:
     """Test-time augmentation."""
     ensemble: tuple[Members, ...] = ()
     """Groups of nets whose predictions are averaged; none: one net."""
+    temperature_scaling: bool = False
+    """Divide each net's logits by the temperature that was fitted on its validation images."""
 
     def __post_init__(self) -> None:
         _require_name(self.name)
@@ -93,10 +95,20 @@ class Recipe:
                 expected="a validation share above 0",
                 fix="set validation: 0.1 or keep: last",
             )
+        if self.temperature_scaling and self.validation in (0, "test"):
+            raise ConfigError(
+                f"temperature_scaling has no images to fit on: validation is {self.validation}",
+                expected="a validation share above 0",
+                fix="set validation: 0.1, or drop temperature_scaling",
+            )
+
+    def single(self) -> "Recipe":
+        """Return the recipe of one net, without what only concerns prediction but the name."""
+        return replace(self, views=None, ensemble=(), temperature_scaling=False)
 
     def member_recipes(self) -> tuple["Recipe", ...]:
         """Return the recipe that each net is trained with: one, or one for each member."""
-        single = replace(self, views=None, ensemble=())
+        single = self.single()
         if not self.ensemble:
             return (single,)
         return tuple(
