@@ -23,13 +23,13 @@ from rungwise.ladder.run import CHECKED_FILES, NEEDED_FIGURES, Run, open_run
 from rungwise.models import MLP
 from rungwise.models.summary import summarize
 from rungwise.prediction.metrics import evaluate
-from rungwise.techniques import EarlyStopping, LabelSmoothing, WeightAveraging
+from rungwise.techniques import EarlyStopping, LabelSmoothing, Snapshots, WeightAveraging
 from rungwise.training import checkpoint
 from rungwise.training.checkpoint import read_tensors
 from rungwise.training.loop import Progress
 from rungwise.training.optimizer import SGD
 from rungwise.training.recipe import Members, Recipe
-from rungwise.training.schedule import OneCycle
+from rungwise.training.schedule import CyclicCosine, OneCycle
 from rungwise.training.seed import Seed
 
 CPU = torch.device("cpu")
@@ -110,6 +110,40 @@ def test_a_run_holds_a_temperature_fitted_on_what_it_held_out_but_not_on_test_im
     assert predictor.temperatures == predictor.calibrated_on(held_out).temperatures
     assert predictor.recipe.temperature_scaling is False
     assert on_test.predictor().temperatures == on_nothing.predictor().temperatures == ()
+
+
+def snapshots(job: Job, count: int) -> Job:
+    cyclic = {"schedule": CyclicCosine(cycles=3), "keep": "last"}
+    techniques = (Snapshots(count=count),) if count > 1 else ()
+    return replace(job, recipe=replace(job.recipe, techniques=techniques, **cyclic))
+
+
+def test_a_run_with_snapshots_is_one_training_whose_predictor_holds_several_nets(job: Job) -> None:
+    single, several, held_out = snapshots(job, 1), snapshots(job, 3), job.parts().validation
+    assert held_out is not None
+
+    predictor, run = train(several).predictor(), several.finished()
+
+    assert run is not None
+    assert (several.flops, several.images_seen) == (single.flops, single.images_seen)
+    assert len(predictor.nets) == len(predictor.members) == len(predictor.temperatures) == 3
+    evaluation = evaluate(predictor.probabilities(held_out.images), held_out)
+    assert run.summary["val_accuracy"] == evaluation.accuracy
+    assert run.summary["val_loss"] == evaluation.loss
+    last = replace(predictor, nets=predictor.nets[-1:], members=predictor.members[-1:])
+    of_single = train(single).predictor().probabilities(held_out.images)
+    assert torch.equal(last.probabilities(held_out.images), of_single)
+
+
+def test_a_killed_run_with_snapshots_ends_in_the_same_predictor(job: Job, tmp_path: Path) -> None:
+    job = snapshots(job, 3)
+    elsewhere = replace(job, root=tmp_path / "elsewhere")
+    train_until(elsewhere, lambda progress: (progress.epoch, progress.step) == (3, 1))
+
+    killed, straight = train(elsewhere), train(job)
+
+    name = "model.safetensors"
+    assert (killed.path / name).read_bytes() == (straight.path / name).read_bytes()
 
 
 def test_training_again_from_the_runs_own_recipe_gives_the_same_weights(

@@ -11,7 +11,7 @@ from rungwise.models.base import Output
 from rungwise.randomness import generator
 from rungwise.techniques import TECHNIQUES, Batch, EpochRecord, Technique
 
-HOOKS = ("change_batch", "change_loss", "average", "stops")
+HOOKS = ("change_batch", "change_loss", "average", "nets", "stops")
 SEEDS = range(6)
 
 each_name = pytest.mark.parametrize("name", TECHNIQUES)
@@ -44,6 +44,7 @@ def test_hooks_of_the_base_change_nothing() -> None:
     assert technique.change_batch(batch, generator(0)) is batch
     assert technique.change_loss(loss, random_output(batch), batch) is loss
     assert technique.average(None, {"w": torch.ones(1)}, 1) is None
+    assert technique.nets() == 1
     assert technique.stops([record(epoch, 1.0, 0.0) for epoch in range(1, 100)]) is False
 
 

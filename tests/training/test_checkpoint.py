@@ -19,13 +19,20 @@ from rungwise.data.images import LabelledImages
 from rungwise.errors import DamagedError, RunError, StorageError
 from rungwise.models import CNN, MLP, Compact
 from rungwise.randomness import generator
-from rungwise.techniques import CutMix, EarlyStopping, LabelSmoothing, Mixup, WeightAveraging
+from rungwise.techniques import (
+    CutMix,
+    EarlyStopping,
+    LabelSmoothing,
+    Mixup,
+    Snapshots,
+    WeightAveraging,
+)
 from rungwise.training import checkpoint
 from rungwise.training.checkpoint import read_tensors, restore, save, write_tensors
 from rungwise.training.loop import Training
 from rungwise.training.optimizer import SGD, Adam, AdamW
 from rungwise.training.recipe import Recipe
-from rungwise.training.schedule import OneCycle
+from rungwise.training.schedule import CyclicCosine, OneCycle
 from rungwise.training.seed import Seed
 
 CPU = torch.device("cpu")
@@ -53,6 +60,15 @@ RECIPES = {
         optimizer=AdamW(lr=0.02),
         schedule=OneCycle(),
         keep="best-val-acc",
+    ),
+    "snapshots": replace(
+        LINEAR,
+        model=Compact(widths=(4,), stem_width=4),
+        techniques=(WeightAveraging(decay=0.6), Snapshots(count=2)),
+        schedule=CyclicCosine(cycles=2),  # ends within an epoch
+    ),
+    "each epoch's snapshot": replace(
+        LINEAR, techniques=(Snapshots(count=3),), schedule=CyclicCosine(cycles=3)
     ),
 }
 
@@ -89,12 +105,13 @@ def assert_same_weights(first: nn.Module, second: nn.Module) -> None:
 
 def assert_same_training(first: Training, second: Training) -> None:
     assert_same_weights(first.net, second.net)
-    assert_same_weights(first.trained_network(), second.trained_network())
+    for one, other in zip(first.trained_networks(), second.trained_networks(), strict=True):
+        assert_same_weights(one, other)
     assert (first.epoch, first.step, first.best_epoch) == (
         second.epoch, second.step, second.best_epoch
     )  # fmt: skip
-    for one, other in zip(first.history, second.history, strict=True):
-        assert replace(one, seconds=0) == replace(other, seconds=0)
+    for record, its_like in zip(first.history, second.history, strict=True):
+        assert replace(record, seconds=0) == replace(its_like, seconds=0)
 
 
 @pytest.fixture

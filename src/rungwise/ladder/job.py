@@ -25,6 +25,7 @@ from rungwise.ladder.environment import describe_environment
 from rungwise.ladder.lock import holding
 from rungwise.ladder.run import CHECKED_FILES, Run, explaining_access, open_run, slug
 from rungwise.models.summary import summarize
+from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.predictor import Predictor
 from rungwise.storage import explaining_storage, sha256, write_text
 from rungwise.techniques import EpochRecord
@@ -193,10 +194,11 @@ class Job:
         write_text(folder / "environment.json", json.dumps(environment, indent=1))
 
     def _finish(self, training: Training, folder: Path, parts: Parts) -> None:
+        nets = training.trained_networks()
         predictor = Predictor(
             recipe=self.recipe,
-            members=(self.recipe,),
-            nets=(training.trained_network(),),
+            members=(self.recipe,) * len(nets),
+            nets=nets,
             class_names=parts.train.class_names,
             shape=parts.train.shape,
             resizes=self.dataset.image_size is not None,
@@ -206,6 +208,10 @@ class Job:
         predictor.save(folder / "model.safetensors")
         write_text(folder / "metrics.csv", metrics_text(training.history))
         summary = self._summary(training)
+        if len(nets) > 1 and parts.validation is not None:
+            # The history is of the last net alone; the run's figures are its predictor's.
+            measured = evaluate(predictor.probabilities_of(parts.validation), parts.validation)
+            summary |= {"val_accuracy": measured.accuracy, "val_loss": measured.loss}
         summary["files"] = {name: sha256(folder / name) for name in CHECKED_FILES}
         write_text(folder / "summary.json", json.dumps(summary, indent=1))
         (folder / "last.safetensors").unlink(missing_ok=True)

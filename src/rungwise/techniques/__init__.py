@@ -6,6 +6,7 @@ from rungwise.techniques.early_stopping import EarlyStopping
 from rungwise.techniques.label_smoothing import LabelSmoothing
 from rungwise.techniques.mixup import Mixup
 from rungwise.techniques.reconstruction import Reconstruction
+from rungwise.techniques.snapshots import Snapshots
 from rungwise.techniques.weight_averaging import WeightAveraging
 
 TECHNIQUES: dict[str, type[Technique]] = {
@@ -14,6 +15,7 @@ TECHNIQUES: dict[str, type[Technique]] = {
     "label-smoothing": LabelSmoothing,
     "mixup": Mixup,
     "reconstruction": Reconstruction,
+    "snapshots": Snapshots,
     "weight-averaging": WeightAveraging,
 }
 
@@ -26,6 +28,7 @@ __all__ = [
     "LabelSmoothing",
     "Mixup",
     "Reconstruction",
+    "Snapshots",
     "Technique",
     "WeightAveraging",
     "Weights",

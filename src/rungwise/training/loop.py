@@ -7,6 +7,7 @@
             gather uint8 images -> float in 0..1 -> augment -> techniques change the batch
             forward -> cross-entropy -> techniques change the loss -> backward -> step
             techniques average the weights
+            keep a copy of them if a cycle of the schedule ends, and a technique wants it
         validate; record the epoch; keep its weights if the recipe's rule says so
         end early if a technique says so
 
@@ -111,8 +112,10 @@ class Training:
         self._batch_flops = flops * min(recipe.batch_size, len(train))
         self._changing_loss = [t for t in recipe.techniques if t.acts_on("change_loss")]
         self._averaging = [t for t in recipe.techniques if t.acts_on("average")]
+        self._nets = recipe.nets
         self.average: Weights | None = None
         self.best: Weights | None = None
+        self.snapshots: list[Weights] = []
         self.best_epoch = 0
         self.epoch, self.step = 1, 0
         self.sums = torch.zeros(2, dtype=torch.float64, device=device)
@@ -170,6 +173,9 @@ class Training:
             self.average = technique.average(
                 self.average, self.net.state_dict(), self._steps_done()
             )
+        if self._nets > 1 and self._cycle_ends():
+            # The last net is not among them: it is there at the end.
+            self.snapshots = [*self.snapshots, _copy(self._current())][1 - self._nets :]
 
     def _changed_batch(self, indices: torch.Tensor, rng: torch.Generator) -> Batch:
         pixels = self.images.gather(indices).to(self.device)
@@ -187,8 +193,16 @@ class Training:
         return output
 
     def _learning_rate(self) -> float:
-        progress = (self._steps_done() - 1) / (self.recipe.epochs * self.steps_per_epoch)
-        return self.recipe.optimizer.lr * self.recipe.schedule.factor(progress)
+        factor = self.recipe.schedule.factor(self._progress(self._steps_done() - 1))
+        return self.recipe.optimizer.lr * factor
+
+    def _progress(self, steps: int) -> float:
+        return steps / (self.recipe.epochs * self.steps_per_epoch)
+
+    def _cycle_ends(self) -> bool:
+        """Tell whether the step after the one that is being taken is of another cycle."""
+        now, then = (self._progress(self._steps_done() - before) for before in (1, 0))
+        return self.recipe.schedule.cycle(now) != self.recipe.schedule.cycle(then)
 
     def _set_learning_rate(self) -> None:
         for group in self.optimizer.param_groups:
@@ -213,7 +227,7 @@ class Training:
         )
         self.history.append(record)
         if self.recipe.keep != "last" and self._is_best():
-            self.best = {name: tensor.clone() for name, tensor in self._current().items()}
+            self.best = _copy(self._current())
             self.best_epoch = self.epoch
         self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
         self.sums.zero_()
@@ -273,6 +287,10 @@ class Training:
         """Return a copy of the net with the weights that the recipe's `keep` and averaging name."""
         return self._network_with(self._current() if self.best is None else self.best)
 
+    def trained_networks(self) -> tuple[nn.Module, ...]:
+        """Return the nets of the last cycles' ends, if a technique keeps them, and the last one."""
+        return (*map(self._network_with, self.snapshots), self.trained_network())
+
     def _network_with(self, weights: Weights) -> nn.Module:
         net = copy.deepcopy(self.net)
         net.load_state_dict(weights)
@@ -280,3 +298,7 @@ class Training:
 
     def _rng(self, purpose: str, *position: int) -> torch.Generator:
         return randomness.generator(str(self.seed), purpose, *position)
+
+
+def _copy(weights: Weights) -> Weights:
+    return {name: tensor.clone() for name, tensor in weights.items()}

@@ -95,12 +95,18 @@ class Recipe:
                 expected="a validation share above 0",
                 fix="set validation: 0.1 or keep: last",
             )
+        _require_cycles(self)
         if self.temperature_scaling and self.validation in (0, "test"):
             raise ConfigError(
                 f"temperature_scaling has no images to fit on: validation is {self.validation}",
                 expected="a validation share above 0",
                 fix="set validation: 0.1, or drop temperature_scaling",
             )
+
+    @property
+    def nets(self) -> int:
+        """Number of nets that one training ends with."""
+        return max((technique.nets() for technique in self.techniques), default=1)
 
     def single(self) -> "Recipe":
         """Return the recipe of one net, without what only concerns prediction but the name."""
@@ -149,4 +155,25 @@ def _require_counts(recipe: Recipe) -> None:
             f"validation is {recipe.validation!r}",
             expected="a share from 0 to below 1, or test",
             fix="use for example 0.1, not a percentage",
+        )
+
+
+def _require_cycles(recipe: Recipe) -> None:
+    """Refuse to keep several nets where their moments are not told, or are not the recipe's."""
+    if recipe.nets == 1:
+        return
+    cycles = recipe.schedule.cycle(1.0) + 1
+    if not recipe.nets <= cycles <= recipe.epochs:
+        raise ConfigError(
+            f"{recipe.nets} nets are to be kept, at the ends of the schedule's last cycles, "
+            f"but it has {cycles} in {recipe.epochs} epochs",
+            expected="as many cycles as nets or more, each of an epoch or more",
+            fix="set for example schedule: {name: cyclic-cosine, cycles: 5} and epochs: 20, "
+            "or drop snapshots",
+        )
+    if recipe.keep != "last" or any(t.acts_on("stops") for t in recipe.techniques):
+        raise ConfigError(
+            "nets are to be kept at the ends of cycles, and by validation too",
+            expected="one of the two",
+            fix="set keep: last and drop early-stopping, or drop snapshots",
         )
