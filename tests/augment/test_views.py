@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rungwise.augment import Augmentation, Flip, MirroredCopies, Shift
-from rungwise.augment.views import VIEWS, Mirror, RandomCopies, Views
+from rungwise.augment.views import VIEWS, Mirror, RandomCopies, Views, unsure
 from rungwise.errors import ConfigError
 from rungwise.randomness import generator
 
@@ -94,8 +94,23 @@ def test_random_copies_need_an_augmentation_that_changes_images() -> None:
 
 
 def test_impossible_settings_are_refused_in_three_parts() -> None:
-    for kind, settings in ((RandomCopies, {"copies": 0}), (Mirror, {"pixels": -1})):
+    impossible: list[tuple[type[Views], dict[str, float]]] = [
+        (RandomCopies, {"copies": 0}),
+        (Mirror, {"pixels": -1}),
+        (Mirror, {"below": 0.0}),
+        (Mirror, {"below": 1.1}),
+        (Mirror, {"below": float("nan")}),
+    ]
+    for kind, settings in impossible:
         with pytest.raises(ConfigError) as caught:
             kind(**settings)
         assert caught.value.expected
         assert caught.value.fix
+
+
+def test_an_answer_is_unsure_if_its_likeliest_class_has_less() -> None:
+    answers = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.1, 0.75, 0.15]])
+
+    assert unsure(answers, 0.75).tolist() == [True, False, False]
+    with pytest.raises(ConfigError, match="the likeliest of 3 classes never has less"):
+        unsure(answers, 1 / 3)

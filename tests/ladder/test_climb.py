@@ -28,7 +28,9 @@ from rungwise.ladder.rung import Ladder, Rung
 from rungwise.models import MLP
 from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.predictor import Predictor
+from rungwise.techniques import Snapshots
 from rungwise.training.recipe import Members, Recipe
+from rungwise.training.schedule import CyclicCosine
 
 PLAIN = Recipe(
     name="plain",
@@ -394,6 +396,30 @@ def test_a_net_to_use_may_be_an_ensemble_with_views(digits: Dataset, tmp_path: P
     assert result.final is not None
     assert [[run.summary["seed"] for run in runs] for runs in result.final.runs] == [["0", "0.1"]]
     assert len(Predictor.load(result.final.model).nets) == 2
+
+
+def test_a_rung_may_be_an_ensemble_of_snapshots_with_temperatures(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    rung = LADDER.rung("ensemble")
+    recipe = replace(
+        rung.recipe,
+        techniques=(Snapshots(count=2),),
+        schedule=CyclicCosine(cycles=2),
+        epochs=2,
+        views=None,
+        temperature_scaling=True,
+    )
+    ladder = replace(LADDER, rungs=(replace(rung, recipe=recipe, base=None),))
+
+    _, result = finish(replace(climb_of(digits, tmp_path, ladder), seeds=(0,), fits=1))
+
+    assert result.final is not None
+    assert [[run.summary["seed"] for run in runs] for runs in result.final.runs] == [["0", "0.1"]]
+    predictor = Predictor.load(result.final.model)
+    assert len(predictor.nets) == 4
+    assert len(set(predictor.temperatures) - {None}) == 4
+    assert predictor.recipe == recipe
 
 
 @pytest.mark.parametrize("control", [False, True])

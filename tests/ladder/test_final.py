@@ -76,10 +76,11 @@ def test_the_net_to_use_is_fitted_to_all_training_images(digits: Dataset) -> Non
     [
         replace(RECIPE, techniques=(EarlyStopping(),)),
         replace(RECIPE, keep="best-val-loss"),
+        replace(RECIPE, temperature_scaling=True),
         replace(RECIPE, validation=0.0),
         replace(RECIPE, validation="test"),
     ],
-    ids=["early stopping", "keeps the best epoch", "holds nothing out", "article"],
+    ids=["early stopping", "keeps the best epoch", "temperature", "holds nothing out", "article"],
 )
 def test_a_recipe_stays_where_validation_has_a_say_or_nothing_is_held_out(
     recipe: Recipe, digits: Dataset

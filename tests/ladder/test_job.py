@@ -27,6 +27,7 @@ from rungwise.techniques import (
     EarlyStopping,
     LabelSmoothing,
     ProgressiveResizing,
+    Snapshots,
     WeightAveraging,
 )
 from rungwise.training import checkpoint
@@ -34,7 +35,7 @@ from rungwise.training.checkpoint import read_tensors
 from rungwise.training.loop import Progress
 from rungwise.training.optimizer import SGD
 from rungwise.training.recipe import Members, Recipe
-from rungwise.training.schedule import OneCycle
+from rungwise.training.schedule import CyclicCosine, OneCycle
 from rungwise.training.seed import Seed
 
 CPU = torch.device("cpu")
@@ -101,6 +102,56 @@ def test_the_predictor_gives_the_validation_accuracy_of_the_summary(job: Job) ->
     assert evaluation.accuracy == run.summary["val_accuracy"]
 
 
+def test_a_run_holds_a_temperature_fitted_on_what_it_held_out_but_not_on_test_images(
+    job: Job,
+) -> None:
+    held_out = job.parts().validation
+    assert held_out is not None
+    predictor = train(job).predictor()
+    on_test, on_nothing = (
+        train(replace(job, recipe=replace(job.recipe, keep="last", validation=validation)))
+        for validation in ("test", 0.0)
+    )
+
+    assert predictor.temperatures == predictor.calibrated_on(held_out).temperatures
+    assert predictor.recipe.temperature_scaling is False
+    assert on_test.predictor().temperatures == on_nothing.predictor().temperatures == ()
+
+
+def snapshots(job: Job, count: int) -> Job:
+    cyclic = {"schedule": CyclicCosine(cycles=3), "keep": "last"}
+    techniques = (Snapshots(count=count),) if count > 1 else ()
+    return replace(job, recipe=replace(job.recipe, techniques=techniques, **cyclic))
+
+
+def test_a_run_with_snapshots_is_one_training_whose_predictor_holds_several_nets(job: Job) -> None:
+    single, several, held_out = snapshots(job, 1), snapshots(job, 3), job.parts().validation
+    assert held_out is not None
+
+    predictor, run = train(several).predictor(), several.finished()
+
+    assert run is not None
+    assert (several.flops, several.images_seen) == (single.flops, single.images_seen)
+    assert len(predictor.nets) == len(predictor.members) == len(predictor.temperatures) == 3
+    evaluation = evaluate(predictor.probabilities(held_out.images), held_out)
+    assert run.summary["val_accuracy"] == evaluation.accuracy
+    assert run.summary["val_loss"] == evaluation.loss
+    last = replace(predictor, nets=predictor.nets[-1:], members=predictor.members[-1:])
+    of_single = train(single).predictor().probabilities(held_out.images)
+    assert torch.equal(last.probabilities(held_out.images), of_single)
+
+
+def test_a_killed_run_with_snapshots_ends_in_the_same_predictor(job: Job, tmp_path: Path) -> None:
+    job = snapshots(job, 3)
+    elsewhere = replace(job, root=tmp_path / "elsewhere")
+    train_until(elsewhere, lambda progress: (progress.epoch, progress.step) == (3, 1))
+
+    killed, straight = train(elsewhere), train(job)
+
+    name = "model.safetensors"
+    assert (killed.path / name).read_bytes() == (straight.path / name).read_bytes()
+
+
 def test_training_again_from_the_runs_own_recipe_gives_the_same_weights(
     job: Job, tmp_path: Path
 ) -> None:
@@ -144,7 +195,12 @@ CHANGES = {
     "keep": "last",
     "precision": "bfloat16",
 }
-UNRELATED = {"name": "other", "views": Mirror(), "ensemble": (Members(count=2),)}
+UNRELATED = {
+    "name": "other",
+    "views": Mirror(),
+    "ensemble": (Members(count=2),),
+    "temperature_scaling": True,
+}
 
 
 def test_every_setting_is_known_to_this_test() -> None:
@@ -170,7 +226,7 @@ def test_equal_settings_have_one_key_however_they_are_written(
     assert training_key(tenth, digits) != training_key(point, digits)
 
 
-def test_name_views_and_ensemble_do_not_change_the_key(recipe: Recipe, digits: Dataset) -> None:
+def test_what_is_for_prediction_does_not_change_the_key(recipe: Recipe, digits: Dataset) -> None:
     mirrored = replace(recipe, augment=(Flip(),))
 
     assert training_key(replace(mirrored, **UNRELATED), digits) == training_key(mirrored, digits)
@@ -207,13 +263,14 @@ def test_a_job_resolves_the_precision_and_drops_what_does_not_train(
     recipe: Recipe, digits: Dataset, tmp_path: Path
 ) -> None:
     asked = replace(
-        recipe, augment=(Flip(),), precision="auto", views=Mirror(), ensemble=(Members(count=2),)
+        recipe, **{**UNRELATED, "name": recipe.name, "augment": (Flip(),), "precision": "auto"}
     )
 
     job = make_job(asked, digits, Seed(0), tmp_path, CPU)
 
     assert job.recipe.precision in ("float32", "bfloat16")
     assert (job.recipe.views, job.recipe.ensemble) == (None, ())
+    assert job.recipe.temperature_scaling is False
 
 
 # --- what it is to take, before it is done

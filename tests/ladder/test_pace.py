@@ -11,10 +11,13 @@ from rungwise.augment.views import Mirror
 from rungwise.ladder.job import Job
 from rungwise.ladder.pace import Pace
 from rungwise.models import MLP
+from rungwise.techniques import Snapshots
 from rungwise.training.recipe import Recipe
+from rungwise.training.schedule import CyclicCosine
 
 PLAIN = Recipe(model=MLP())
 MIRRORED = Recipe(model=MLP(), augment=(Flip(),), views=Mirror())
+SNAPSHOTS = Recipe(model=MLP(), techniques=(Snapshots(count=3),), schedule=CyclicCosine())
 
 
 @dataclass
@@ -70,3 +73,4 @@ def test_predicting_takes_a_third_of_a_step_for_each_image_view_and_net() -> Non
     assert pace.predicting(PLAIN, [SMALL], 100) == pytest.approx(0.1)
     assert pace.predicting(PLAIN, [SMALL, BIG], 100) == pytest.approx(0.3)
     assert pace.predicting(MIRRORED, [SMALL, BIG], 100) == pytest.approx(0.6)
+    assert pace.predicting(SNAPSHOTS, [SMALL, BIG], 100) == pytest.approx(0.9)

@@ -46,17 +46,21 @@ def test_what_was_predicted_once_is_read_and_not_computed(
     assert len(files(job)) == 1
 
 
-def test_views_images_and_nets_have_predictions_of_their_own(job: Job, run: Run) -> None:
+def test_views_images_nets_and_temperatures_have_predictions_of_their_own(
+    job: Job, run: Run
+) -> None:
     plain, images = run.recipe(), job.dataset.train
     copies = replace(plain, views=RandomCopies(copies=2))
+    scaled = replace(plain, temperature_scaling=True)
     few = images.take(torch.arange(5))
 
     probabilities_of(plain, [run], images, "test", job.root, CPU)
     probabilities_of(copies, [run], images, "test", job.root, CPU)
     probabilities_of(plain, [run], few, "test", job.root, CPU)
     probabilities_of(plain, [run, run], few, "test", job.root, CPU)
+    probabilities_of(scaled, [run], images, "test", job.root, CPU)
 
-    assert len(files(job)) == 4
+    assert len(files(job)) == 5
 
 
 def test_a_damaged_prediction_is_computed_anew(job: Job, run: Run) -> None:

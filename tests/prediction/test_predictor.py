@@ -1,5 +1,6 @@
 import contextlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,6 +138,42 @@ def test_members_are_averaged_by_their_probabilities() -> None:
     torch.testing.assert_close(given, torch.tensor([[0.65, 0.35]]))
 
 
+def test_logits_are_divided_by_each_nets_own_temperature_before_the_softmax() -> None:
+    predictor = replace(of_rules(first_pixel, first_pixel), temperatures=(2.0, 0.5))
+    image = torch.tensor([[[[51], [0]]]], dtype=torch.uint8)
+
+    given = predictor.with_temperature_scaling(True).probabilities(image)
+
+    # Odds of 4 to 1 for dark become 2 to 1 and 16 to 1.
+    torch.testing.assert_close(given[0, 0].item(), (2 / 3 + 16 / 17) / 2)
+    torch.testing.assert_close(predictor.probabilities(image), torch.tensor([[0.8, 0.2]]))
+
+
+def test_temperatures_are_fitted_to_each_net() -> None:
+    """One net gives odds of 4 to 1, the other of 16 to 1; both are right 3 times of 4."""
+    predictor = of_rules(first_pixel, lambda images: first_pixel(images) ** 2)
+    dark = torch.full((400, 1, 2, 1), 51, dtype=torch.uint8)
+    held_out = LabelledImages(dark, torch.tensor([0, 0, 0, 1] * 100), ("dark", "light"))
+
+    first, second = predictor.calibrated_on(held_out).temperatures
+
+    assert first == pytest.approx(math.log(4) / math.log(3), rel=0.01)
+    assert second == pytest.approx(math.log(16) / math.log(3), rel=0.01)
+
+
+@pytest.mark.parametrize("temperatures", [(), (None,)], ids=str)
+def test_temperatures_that_are_not_there_are_refused(
+    temperatures: tuple[None, ...],
+) -> None:
+    predictor = replace(of_rules(first_pixel), temperatures=temperatures)
+
+    with pytest.raises(RunError, match="a net has no temperature") as caught:
+        predictor.with_temperature_scaling(True)
+
+    assert caught.value.expected
+    assert caught.value.fix
+
+
 def test_mirror_views_are_averaged() -> None:
     predictor = of_rules(first_pixel, views=Mirror())
 
@@ -144,6 +181,49 @@ def test_mirror_views_are_averaged() -> None:
 
     # light 0.2 as it is, 0.8 mirrored
     torch.testing.assert_close(given, torch.tensor([[0.5, 0.5]]))
+
+
+def test_only_unsure_images_get_the_views() -> None:
+    sure, unsure = [[[0], [51]]], [[[153], [51]]]  # light 0.0 and 0.6 as they are, 0.2 mirrored
+
+    given = of_rules(first_pixel, views=Mirror(below=0.7)).probabilities(
+        torch.tensor([sure, unsure], dtype=torch.uint8)
+    )
+
+    torch.testing.assert_close(given[:, 1], torch.tensor([0.0, (0.6 + 0.2) / 2]))
+
+
+def test_an_ensemble_is_unsure_where_its_mean_is() -> None:
+    predictor = of_rules(
+        first_pixel, lambda images: first_pixel(images).flip(1), views=Mirror(below=0.7)
+    )
+    seen: list[int] = []
+    for net in predictor.nets:
+        net.register_forward_pre_hook(lambda _, images: seen.append(len(images[0])))
+
+    predictor.probabilities(torch.tensor([[[[0], [51]]]] * 4, dtype=torch.uint8))
+
+    # Each net alone is sure; together they say half and half: plain, image and mirror image.
+    assert seen == [4, 4, 4, 4, 4, 4]
+
+
+def test_the_answer_for_an_image_does_not_hang_on_its_neighbours() -> None:
+    predictor = of_rules(first_pixel, views=Mirror(below=0.8))
+    images = torch.randint(1, 255, (9, 1, 2, 1), generator=generator("neighbours")).byte()
+
+    together = predictor.probabilities(images)
+
+    alone = torch.cat([predictor.probabilities(images[i : i + 1]) for i in range(9)])
+    assert torch.equal(together, alone)
+    assert not torch.equal(together, predictor.with_views(None).probabilities(images))
+    assert not torch.equal(together, predictor.with_views(Mirror()).probabilities(images))
+
+
+def test_a_threshold_that_no_image_is_below_is_refused() -> None:
+    with pytest.raises(ConfigError, match="have no effect"):
+        of_rules(first_pixel, views=Mirror(below=0.5)).probabilities(
+            torch.zeros(1, 1, 2, 1, dtype=torch.uint8)
+        )
 
 
 @dataclass(frozen=True)
@@ -216,13 +296,15 @@ def test_reconstructions_come_from_nets_that_make_them() -> None:
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 def test_a_saved_predictor_answers_bit_for_bit_alike(model: Model, tmp_path: Path) -> None:
-    predictor = replace(untrained(model), resizes=True)
+    predictor = replace(untrained(model), resizes=True, temperatures=(1.7,))
+    predictor = predictor.with_temperature_scaling(True)
 
     loaded = reload(predictor, tmp_path)
 
     assert torch.equal(loaded.probabilities(pixels()), predictor.probabilities(pixels()))
     assert (loaded.recipe, loaded.members) == (predictor.recipe, predictor.members)
     assert (loaded.class_names, loaded.shape, loaded.resizes) == (NAMES, (2, 8, 8), True)
+    assert loaded.temperatures == (1.7,)
 
 
 def test_an_ensemble_of_different_nets_with_views_is_saved_whole(tmp_path: Path) -> None:
@@ -274,6 +356,7 @@ def test_combining_averages_the_members() -> None:
     torch.testing.assert_close(both.probabilities(pixels()), mean)
     assert both.recipe == first.recipe
     assert combine([both, first]).members == (first.recipe, second.recipe, first.recipe)
+    assert combine([both, replace(first, temperatures=(2.0,))]).temperatures == (None, None, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -329,6 +412,10 @@ def test_another_file_of_ours_is_no_predictor(saved: Path) -> None:
         {"shape": [1, 8, 8]},
         {"class_names": ["a", "b"]},
         {"class_names": 5},
+        {"temperatures": [1.0, 2.0]},
+        {"temperatures": [0.0]},
+        {"temperatures": ["hot"]},
+        {"temperatures": 1.0},
     ],
     ids=str,
 )
@@ -351,6 +438,14 @@ def test_a_description_that_lacks_a_part_is_refused(key: str, saved: Path) -> No
 
     with pytest.raises(RunError, match="is damaged"):
         Predictor.load(saved)
+
+
+def test_an_older_artefact_without_temperatures_is_read(saved: Path) -> None:
+    tensors, description = read_tensors(saved)
+    del description["temperatures"]
+    write_tensors(saved, tensors, description)
+
+    assert Predictor.load(saved).temperatures == ()
 
 
 def test_a_missing_weight_is_told(saved: Path) -> None:

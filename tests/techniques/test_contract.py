@@ -17,7 +17,7 @@ from rungwise.techniques import (
     Technique,
 )
 
-HOOKS = ("prepare", "frozen", "change_batch", "change_loss", "average", "stops")
+HOOKS = ("prepare", "frozen", "change_batch", "change_loss", "average", "nets", "stops")
 SEEDS = range(6)
 SUITED = {"whitening": Compact(whitened_patch=2), "progressive-resizing": Compact()}
 """Models that a technique asks for; the others take one with a decoder."""
@@ -62,6 +62,7 @@ def test_hooks_of_the_base_change_nothing() -> None:
     assert technique.image_size((6, 5), 0.0) == (6, 5)
     assert technique.change_loss(loss, random_output(batch), batch) is loss
     assert technique.average(None, {"w": torch.ones(1)}, 1, 1000) is None
+    assert technique.nets() == 1
     assert technique.stops([record(epoch, 1.0, 0.0) for epoch in range(1, 100)]) is False
 
 

@@ -26,6 +26,7 @@ from rungwise.techniques import (
     Lookahead,
     Mixup,
     ProgressiveResizing,
+    Snapshots,
     WeightAveraging,
     Whitening,
 )
@@ -34,7 +35,7 @@ from rungwise.training.checkpoint import read_tensors, restore, save, write_tens
 from rungwise.training.loop import Training
 from rungwise.training.optimizer import SGD, Adam, AdamW, Muon
 from rungwise.training.recipe import Recipe
-from rungwise.training.schedule import OneCycle
+from rungwise.training.schedule import CyclicCosine, OneCycle
 from rungwise.training.seed import Seed
 
 CPU = torch.device("cpu")
@@ -81,6 +82,15 @@ RECIPES = {
         optimizer=SGD(),
         keep="best-val-loss",
     ),
+    "snapshots": replace(
+        LINEAR,
+        model=Compact(widths=(4,), stem_width=4),
+        techniques=(WeightAveraging(decay=0.6), Snapshots(count=2)),
+        schedule=CyclicCosine(cycles=2),  # ends within an epoch
+    ),
+    "each epoch's snapshot": replace(
+        LINEAR, techniques=(Snapshots(count=3),), schedule=CyclicCosine(cycles=3)
+    ),
 }
 
 
@@ -116,12 +126,13 @@ def assert_same_weights(first: nn.Module, second: nn.Module) -> None:
 
 def assert_same_training(first: Training, second: Training) -> None:
     assert_same_weights(first.net, second.net)
-    assert_same_weights(first.trained_network(), second.trained_network())
+    for one, other in zip(first.trained_networks(), second.trained_networks(), strict=True):
+        assert_same_weights(one, other)
     assert (first.epoch, first.step, first.best_epoch) == (
         second.epoch, second.step, second.best_epoch
     )  # fmt: skip
-    for one, other in zip(first.history, second.history, strict=True):
-        assert replace(one, seconds=0) == replace(other, seconds=0)
+    for record, its_like in zip(first.history, second.history, strict=True):
+        assert replace(record, seconds=0) == replace(its_like, seconds=0)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from rungwise.techniques import (
     LabelSmoothing,
     Mixup,
     Reconstruction,
+    Snapshots,
     Technique,
     WeightAveraging,
     Whitening,
@@ -31,7 +32,7 @@ from rungwise.training.loop import Progress, Training, to_unit
 from rungwise.training.optimizer import SGD, Adam, AdamW
 from rungwise.training.precision import Precision
 from rungwise.training.recipe import Recipe
-from rungwise.training.schedule import Cosine, OneCycle, StepDecay
+from rungwise.training.schedule import Cosine, CyclicCosine, OneCycle, StepDecay
 from rungwise.training.seed import Seed
 
 CPU = torch.device("cpu")
@@ -501,3 +502,41 @@ def test_the_way_back_ends_above_what_is_frozen() -> None:
     # Scaling, stem, GELU, first convolution of the group, ...
     assert before[:4] == [False, False, True, True]
     assert after[:4] == [False, False, False, False] and all(after[4:])
+
+
+CYCLIC = replace(LINEAR, epochs=4, schedule=CyclicCosine(cycles=4))
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+@pytest.mark.parametrize("averaged", [(), (WeightAveraging(decay=0.5),)], ids=["last", "average"])
+def test_snapshots_are_the_nets_at_the_ends_of_the_last_cycles(
+    count: int, averaged: tuple[Technique, ...]
+) -> None:
+    without = training(replace(CYCLIC, techniques=averaged))
+    ends = [without.trained_network() for progress in without.steps() if progress.record]
+
+    nets = finished(replace(CYCLIC, techniques=(*averaged, Snapshots(count=count))))
+
+    kept = nets.trained_networks()
+    assert len(kept) == count
+    assert all(map(same_weights, kept, ends[-count:]))
+    assert not same_weights(kept[0], kept[1])
+    assert nets.history[-1].val_loss == without.history[-1].val_loss
+
+
+def test_a_cycle_may_end_within_an_epoch() -> None:
+    recipe = replace(CYCLIC, epochs=3, schedule=CyclicCosine(cycles=2))
+    without = training(recipe)
+    after = [without.trained_network() for _ in without.steps()]
+
+    nets = finished(replace(recipe, techniques=(Snapshots(count=2),)))
+
+    assert len(after) == 9  # of which the first five begin before the middle
+    assert all(map(same_weights, nets.trained_networks(), (after[4], after[8])))
+
+
+def test_without_snapshots_one_net_is_kept() -> None:
+    made = finished(CYCLIC)
+
+    [kept] = made.trained_networks()
+    assert same_weights(kept, made.net)

@@ -7,8 +7,9 @@ from rungwise.augment import Flip, Shift
 from rungwise.augment.views import Mirror, RandomCopies
 from rungwise.errors import ConfigError
 from rungwise.models import MLP, Multitask
-from rungwise.techniques import EarlyStopping, Reconstruction
+from rungwise.techniques import EarlyStopping, Reconstruction, Snapshots
 from rungwise.training.recipe import Members, Recipe
+from rungwise.training.schedule import CyclicCosine
 
 
 def test_defaults_make_a_recipe() -> None:
@@ -25,6 +26,29 @@ def test_defaults_make_a_recipe() -> None:
         ({"views": RandomCopies()}, "random-copies has no effect"),
         ({"keep": "best-val-acc", "validation": 0}, "no validation images"),
         ({"keep": "best-val-loss", "validation": 0.0}, "no validation images"),
+        ({"techniques": (Snapshots(),)}, "3 nets .* 1 in 10 epochs"),
+        ({"techniques": (Snapshots(),), "schedule": CyclicCosine(cycles=2)}, "has 2 in 10 epochs"),
+        (
+            {"techniques": (Snapshots(),), "schedule": CyclicCosine(cycles=5), "epochs": 4},
+            "has 5 in 4 epochs",
+        ),
+        (
+            {
+                "techniques": (Snapshots(), EarlyStopping()),
+                "schedule": CyclicCosine(),
+            },
+            "by validation too",
+        ),
+        (
+            {
+                "techniques": (Snapshots(),),
+                "schedule": CyclicCosine(),
+                "keep": "best-val-acc",
+            },
+            "by validation too",
+        ),
+        ({"temperature_scaling": True, "validation": 0}, "no images to fit on"),
+        ({"temperature_scaling": True, "validation": "test"}, "no images to fit on"),
     ],
     ids=str,
 )
@@ -83,6 +107,7 @@ def test_member_recipes_repeat_each_group_without_views_and_ensemble() -> None:
         model=MLP(),
         augment=(Flip(),),
         views=Mirror(),
+        temperature_scaling=True,
         ensemble=(Members(count=2), Members(count=1, augment=(Shift(),)), Members(count=1)),
     )
 
@@ -90,7 +115,13 @@ def test_member_recipes_repeat_each_group_without_views_and_ensemble() -> None:
 
     assert [member.augment for member in members] == [(Flip(),), (Flip(),), (Shift(),), (Flip(),)]
     assert all(member.views is None and member.ensemble == () for member in members)
-    assert members[0] == replace(recipe, views=None, ensemble=())
+    assert members[0] == replace(recipe, views=None, ensemble=(), temperature_scaling=False)
+
+
+def test_a_training_ends_with_as_many_nets_as_its_snapshots() -> None:
+    recipe = Recipe(model=MLP(), techniques=(Snapshots(count=5),), schedule=CyclicCosine(cycles=5))
+
+    assert (recipe.nets, Recipe(model=MLP()).nets) == (5, 1)
 
 
 def test_a_group_may_do_without_augmentation() -> None:

@@ -4,7 +4,15 @@ from typing import Any
 import pytest
 
 from rungwise.errors import ConfigError
-from rungwise.training.schedule import SCHEDULES, Constant, Cosine, OneCycle, Schedule, StepDecay
+from rungwise.training.schedule import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    CyclicCosine,
+    OneCycle,
+    Schedule,
+    StepDecay,
+)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -37,6 +45,33 @@ def test_cosine_ends_at_its_end_factor_and_starts_after_the_warm_up() -> None:
     # the middle of the fall is at 0.75
     assert schedule.factor(0.75) == pytest.approx(0.6)
     assert schedule.factor(1) == pytest.approx(0.2)
+
+
+def test_cyclic_cosine_falls_anew_in_each_cycle_after_the_warm_up() -> None:
+    schedule = CyclicCosine(cycles=2, end_factor=0.2, warmup_share=0.2)
+
+    # cycles from 0.2 to 0.6 and from 0.6 to 1
+    factors = [schedule.factor(progress) for progress in (0.1, 0.2, 0.4, 0.6, 0.8, 1)]
+
+    assert factors == pytest.approx([0.5, 1, 0.6, 1, 0.6, 0.2])
+    assert [schedule.cycle(progress) for progress in (0, 0.1, 0.4, 0.6, 0.8, 1)] == [
+        *(0, 0, 0, 1, 1, 1),
+    ]
+    assert Cosine().cycle(1) == 0
+
+
+@pytest.mark.parametrize("cycles", [2, 3, 5, 7])
+@pytest.mark.parametrize("steps", [1, 7, 100, 391])
+def test_cycles_begin_at_an_epochs_start_whatever_the_number_of_steps(
+    cycles: int, steps: int
+) -> None:
+    schedule, epochs = CyclicCosine(cycles=cycles), 3 * cycles
+    shares = [step / (epochs * steps) for step in range(epochs * steps)]
+
+    at_full = [step for step, share in enumerate(shares) if schedule.factor(share) > 1 - 1e-12]
+
+    assert at_full == [number * 3 * steps for number in range(cycles)]
+    assert [schedule.cycle(shares[step]) for step in at_full] == list(range(cycles))
 
 
 def test_one_cycle_is_a_triangle() -> None:
@@ -91,6 +126,8 @@ def test_moments_of_step_decay_count_from_the_end_of_the_warm_up() -> None:
         (Constant, {"warmup_share": -0.1}),
         (Constant, {"warmup_share": math.nan}),
         (Cosine, {"end_factor": 1.5}),
+        (CyclicCosine, {"cycles": 1}),
+        (CyclicCosine, {"end_factor": -0.1}),
         (OneCycle, {"start_factor": -1}),
         (OneCycle, {"end_factor": 2}),
         (StepDecay, {"at": (), "divide_by": ()}),

@@ -20,6 +20,9 @@ View = tuple[torch.Tensor, float]
 class Views:
     """A frozen dataclass of settings that yields changed copies of a batch with their weights."""
 
+    below: float = 1.0
+    """Only images whose likeliest class has less probability get the views; 1: all images."""
+
     @property
     def count(self) -> int:
         """Number of views of each image."""
@@ -97,17 +100,35 @@ class Mirror(Views):
     unmoved (together half of the weight) and moved up-left and down-right over reflected borders
     (the other half).
 
+    With `below` under 1, images that the nets are sure of as they are keep that answer, and the
+    others get all views with the weights above, the image itself among them (it is predicted once
+    more for that). The records choose the least sure quarter of the test images (the Hiverge entry
+    among them); here it is a threshold instead of a share, so that the answer for an image does
+    not hang on which others are asked for along with it.
+
+    Source: Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", arXiv:2404.00498 (the
+    six views).
+
     Raises:
-        ConfigError: `pixels` is negative; at the call, if the images are not larger.
+        ConfigError: `pixels` is negative or `below` not in 0..1; at the call, if the images are
+            not larger or no image can be less sure.
     """
 
     pixels: int = 0
     """Size of the diagonal shifts; 0 for none."""
+    below: float = 1.0
+    """Only images whose likeliest class has less probability get the views; 1: all images."""
 
     def __post_init__(self) -> None:
         if self.pixels < 0:
             raise ConfigError(
                 f"mirror pixels is {self.pixels}", expected="0 or more", fix="use 0 or 1"
+            )
+        if not 0 < self.below <= 1:
+            raise ConfigError(
+                f"mirror below is {self.below}",
+                expected="a probability above 0, up to 1",
+                fix="use for example below: 0.9, or 1 for all images",
             )
 
     @property
@@ -126,6 +147,26 @@ class Mirror(Views):
             if self.pixels:
                 for rows_and_columns in (0, 2 * self.pixels):
                     yield _window(view, self.pixels, rows_and_columns), 0.125
+
+
+def unsure(probabilities: torch.Tensor, below: float) -> torch.Tensor:
+    """Tell which of the answers (N, K) give their likeliest class less than `below`: (N,) bool.
+
+    Raises:
+        ConfigError: No answer could, as its likeliest class has 1/K or more.
+
+    >>> unsure(torch.tensor([[0.5, 0.5], [0.1, 0.9]]), 0.8).tolist()
+    [True, False]
+    """
+    classes = probabilities.shape[1]
+    if below * classes <= 1:
+        raise ConfigError(
+            f"views for images below {below} have no effect: the likeliest of {classes} classes "
+            "never has less",
+            expected=f"a probability above {1 / classes:.3g}",
+            fix="use for example below: 0.9",
+        )
+    return probabilities.amax(1) < below
 
 
 def _never_changes_images(augmentation: Augmentation) -> bool:

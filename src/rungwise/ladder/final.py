@@ -38,8 +38,8 @@ def _pooled_deviation(results: Sequence[RungResult]) -> float:
 def on_all_images(recipe: Recipe, dataset: Dataset) -> Recipe:
     """Return the recipe that holds no training images out, if it does without them.
 
-    It stays as it is where validation images have a say in the training, as with early stopping,
-    and where none of the training images are held out anyway.
+    It stays as it is where validation images have a say, as with early stopping and temperature
+    scaling, and where none of the training images are held out anyway.
     """
     if recipe.validation in (0, "test") or dataset.validation is not None:
         return recipe

@@ -25,6 +25,7 @@ from rungwise.ladder.environment import describe_environment
 from rungwise.ladder.lock import holding
 from rungwise.ladder.run import CHECKED_FILES, Run, explaining_access, open_run, slug
 from rungwise.models.summary import summarize
+from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.predictor import Predictor
 from rungwise.storage import explaining_storage, sha256, write_text
 from rungwise.techniques import EpochRecord
@@ -207,17 +208,24 @@ class Job:
         write_text(folder / "environment.json", json.dumps(environment, indent=1))
 
     def _finish(self, training: Training, folder: Path, parts: Parts) -> None:
+        nets = training.trained_networks()
         predictor = Predictor(
             recipe=self.recipe,
-            members=(self.recipe,),
-            nets=(training.trained_network(),),
+            members=(self.recipe,) * len(nets),
+            nets=nets,
             class_names=parts.train.class_names,
             shape=parts.train.shape,
             resizes=self.dataset.image_size is not None,
         )
+        if parts.validation is not None and self.recipe.validation != "test":
+            predictor = predictor.calibrated_on(parts.validation)
         predictor.save(folder / "model.safetensors")
         write_text(folder / "metrics.csv", metrics_text(training.history))
         summary = self._summary(training)
+        if len(nets) > 1 and parts.validation is not None:
+            # The history is of the last net alone; the run's figures are its predictor's.
+            measured = evaluate(predictor.probabilities_of(parts.validation), parts.validation)
+            summary |= {"val_accuracy": measured.accuracy, "val_loss": measured.loss}
         summary["files"] = {name: sha256(folder / name) for name in CHECKED_FILES}
         write_text(folder / "summary.json", json.dumps(summary, indent=1))
         (folder / "last.safetensors").unlink(missing_ok=True)
@@ -248,7 +256,7 @@ def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: t
     model = summarize(recipe.model, dataset.train.shape, dataset.train.classes)
     require_sizes(recipe, dataset.train.shape, dataset.train.classes)
     resolved = precision.resolve(recipe.precision, device, model.flops * recipe.batch_size)
-    recipe = replace(recipe, precision=resolved, views=None, ensemble=())
+    recipe = replace(recipe.single(), precision=resolved)
     return Job(recipe, dataset, seed, root, device)
 
 

@@ -48,4 +48,4 @@ class Pace:
         """
         views = recipe.views.count if recipe.views else 1
         shares = ((self.training(job) or 0.0) / job.images_seen for job in jobs)
-        return FORWARD_SHARE * views * images * sum(shares)
+        return FORWARD_SHARE * views * recipe.nets * images * sum(shares)

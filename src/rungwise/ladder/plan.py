@@ -113,13 +113,14 @@ def _planned(work: Climb, rung: Rung, jobs: list[Job], seeds: int) -> PlannedRun
     model = summarize(rung.recipe.model, train.shape, train.classes)
     parts = work.jobs(rung, work.seeds[0])[0].parts()
     images = len(parts.validation or ()) + len(parts.test or ())
+    nets = len(missing) * rung.recipe.nets
     return PlannedRung(
         name=rung.name,
         trainings=len(missing),
         found=len(jobs) - len(missing),
         seconds_each=seconds / len(missing) if missing else 0.0,
         seconds=seconds,
-        disk=BYTES * (len(missing) * model.parameters + seeds * images * train.classes),
+        disk=BYTES * (nets * model.parameters + seeds * images * train.classes),
     )
 
 

@@ -65,12 +65,13 @@ def predictor_of(recipe: Recipe, runs: Sequence[Run], device: torch.device) -> P
 
 
 def prediction_key(recipe: Recipe, runs: Sequence[Run], images: LabelledImages) -> str:
-    """Return ten hexadecimal digits over nets, views and images."""
+    """Return ten hexadecimal digits over nets, views, temperatures and images."""
     plain = dump_recipe(recipe)
     content = [
         [run.summary["files"]["model.safetensors"] for run in runs],
         plain["views"],
         plain["augment"] if recipe.views else None,
         images.fingerprint,
+        *(["temperatures"] if recipe.temperature_scaling else []),  # theirs are in the nets' files
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]

@@ -8,14 +8,16 @@ import torch
 from torch import nn
 
 from rungwise import randomness
-from rungwise.augment.views import View, Views
+from rungwise.augment.views import View, Views, unsure
 from rungwise.data.images import LabelledImages
 from rungwise.errors import DataError, RunError, UsageError
 from rungwise.models.base import Output
 from rungwise.models.input import ScaledNetwork
+from rungwise.prediction.calibration import fit_temperature
 from rungwise.training import precision
 from rungwise.training.checkpoint import damaged, read_tensors, write_tensors
 from rungwise.training.loop import EVALUATION_BATCH, to_unit
+from rungwise.training.memory import keep_freed_memory
 from rungwise.training.parsing import dump_recipe, parse_recipe
 from rungwise.training.recipe import Recipe
 
@@ -35,6 +37,11 @@ class Predictor:
         shape: (C, H, W) of the images.
         resizes: Whether image files of another size are resized, as the training images were.
         device: Where the nets are.
+        temperatures: What each net's logits are divided by if the recipe asks for that; None for
+            a net that none was fitted for. Empty stands for no net's.
+
+    Raises:
+        RunError: The recipe asks for temperatures that were not fitted.
     """
 
     recipe: Recipe
@@ -44,6 +51,15 @@ class Predictor:
     shape: tuple[int, int, int]
     resizes: bool = False
     device: torch.device = torch.device("cpu")  # noqa: RUF009 - devices are immutable
+    temperatures: tuple[float | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.recipe.temperature_scaling and None in (self.temperatures or (None,)):
+            raise RunError(
+                "temperature scaling is asked for, but a net has no temperature",
+                expected="nets that held out validation images of their own, not the test images",
+                fix="train with a validation share, or anew if the run is of an earlier version",
+            )
 
     def probabilities(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return class probabilities (N, K) float32 for uint8 images (N, H, W, C).
@@ -72,6 +88,7 @@ class Predictor:
         return None if output.reconstruction is None else output.reconstruction.float().cpu()
 
     def _joined(self, batches: Iterable[torch.Tensor]) -> torch.Tensor:
+        keep_freed_memory()
         with torch.no_grad():
             results = [
                 self._batch(pixels, i * EVALUATION_BATCH) for i, pixels in enumerate(batches)
@@ -79,18 +96,34 @@ class Predictor:
         return torch.cat(results) if results else torch.zeros(0, len(self.class_names))
 
     def _batch(self, pixels: torch.Tensor, start: int) -> torch.Tensor:
+        views = self.recipe.views
+        if views is None or views.below == 1:
+            return self._mean(pixels, views, start)
+        answers = self._mean(pixels, None, start)
+        chosen = unsure(answers, views.below)
+        if chosen.any():
+            answers[chosen] = self._mean(pixels[chosen], views, start)
+        return answers
+
+    def _mean(self, pixels: torch.Tensor, views: Views | None, start: int) -> torch.Tensor:
+        """Return the mean of the nets' probabilities over the views."""
         images = to_unit(pixels.to(self.device))
         total = torch.zeros(len(pixels), len(self.class_names), device=self.device)
         for member in range(len(self.nets)):
             rng = randomness.generator("views", member, start)
-            for view, weight in self._views(images, rng):
-                total += weight * self._forward(member, view).logits.float().softmax(1)
+            for view, weight in self._copies(images, views, rng):
+                logits = self._forward(member, view).logits.float()
+                total += weight * (logits / self._temperature(member)).softmax(1)
         return (total / len(self.nets)).cpu()
 
-    def _views(self, images: torch.Tensor, rng: torch.Generator) -> Iterable[View]:
-        if self.recipe.views is None:
-            return [(images, 1.0)]
-        return self.recipe.views.of(images, self.recipe.augment, rng)
+    def _copies(
+        self, images: torch.Tensor, views: Views | None, rng: torch.Generator
+    ) -> Iterable[View]:
+        return [(images, 1.0)] if views is None else views.of(images, self.recipe.augment, rng)
+
+    def _temperature(self, member: int) -> float:
+        temperature = self.temperatures[member] if self.recipe.temperature_scaling else None
+        return 1.0 if temperature is None else temperature
 
     def _forward(self, member: int, images: torch.Tensor) -> Output:
         with precision.autocast(self.members[member].precision, self.device):
@@ -114,6 +147,25 @@ class Predictor:
         """
         return replace(self, recipe=replace(self.recipe, views=views))
 
+    def with_temperature_scaling(self, wanted: bool) -> "Predictor":
+        """Return the same nets with their logits divided by their temperatures, or not.
+
+        Raises:
+            RunError: A net has no temperature.
+        """
+        return replace(self, recipe=replace(self.recipe, temperature_scaling=wanted))
+
+    def calibrated_on(self, images: LabelledImages) -> "Predictor":
+        """Return the same nets with temperatures fitted on images that none was trained on."""
+        logits: list[list[torch.Tensor]] = [[] for _ in self.nets]
+        with torch.no_grad():
+            for pixels, _ in images.batches(EVALUATION_BATCH):
+                unit = to_unit(pixels.to(self.device))
+                for member, found in enumerate(logits):
+                    found.append(self._forward(member, unit).logits.float().cpu())
+        temperatures = tuple(fit_temperature(torch.cat(one), images.labels) for one in logits)
+        return replace(self, temperatures=temperatures)
+
     def save(self, path: Path) -> None:
         """Write the artefact: one safetensors file with its description in the header.
 
@@ -132,6 +184,7 @@ class Predictor:
             "class_names": self.class_names,
             "shape": self.shape,
             "resizes": self.resizes,
+            "temperatures": self.temperatures,
         }
         write_tensors(path, tensors, description)
 
@@ -162,11 +215,12 @@ class Predictor:
             )
             recipe = parse_recipe(description["recipe"], str(path))
             resizes = bool(description["resizes"])
+            temperatures = _temperatures(description.get("temperatures", ()), len(nets))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise damaged(path, str(error).splitlines()[0]) from None
         if not nets:
             raise damaged(path, "it holds no nets")
-        return cls(recipe, members, nets, class_names, shape, resizes, device)
+        return cls(recipe, members, nets, class_names, shape, resizes, device, temperatures)
 
 
 def combine(predictors: Sequence[Predictor], recipe: Recipe | None = None) -> Predictor:
@@ -192,7 +246,20 @@ def combine(predictors: Sequence[Predictor], recipe: Recipe | None = None) -> Pr
         recipe=recipe or first.recipe,
         members=tuple(member for predictor in predictors for member in predictor.members),
         nets=tuple(net for predictor in predictors for net in predictor.nets),
+        temperatures=tuple(
+            temperature
+            for predictor in predictors
+            for temperature in predictor.temperatures or (None,) * len(predictor.nets)
+        ),
     )
+
+
+def _temperatures(values: Sequence[float | None], nets: int) -> tuple[float | None, ...]:
+    found = tuple(None if value is None else float(value) for value in values)
+    positive = all(value > 0 for value in found if value is not None)
+    if not positive or len(found) not in (0, nets):
+        raise ValueError(f"its temperatures are {values}")
+    return found
 
 
 def _of_member(tensors: dict[str, torch.Tensor], index: int) -> dict[str, torch.Tensor]:

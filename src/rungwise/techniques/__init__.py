@@ -8,6 +8,7 @@ from rungwise.techniques.lookahead import Lookahead
 from rungwise.techniques.mixup import Mixup
 from rungwise.techniques.progressive_resizing import ProgressiveResizing
 from rungwise.techniques.reconstruction import Reconstruction
+from rungwise.techniques.snapshots import Snapshots
 from rungwise.techniques.weight_averaging import WeightAveraging
 from rungwise.techniques.whitening import Whitening
 
@@ -19,6 +20,7 @@ TECHNIQUES: dict[str, type[Technique]] = {
     "mixup": Mixup,
     "progressive-resizing": ProgressiveResizing,
     "reconstruction": Reconstruction,
+    "snapshots": Snapshots,
     "weight-averaging": WeightAveraging,
     "whitening": Whitening,
 }
@@ -35,6 +37,7 @@ __all__ = [
     "Mixup",
     "ProgressiveResizing",
     "Reconstruction",
+    "Snapshots",
     "Technique",
     "WeightAveraging",
     "Weights",

@@ -127,6 +127,13 @@ class Technique:
         """
         return average
 
+    def nets(self) -> int:
+        """Return how many nets are kept: that of the training's end, and of so many cycles' ends.
+
+        The cycles are the schedule's; the last of them ends with the training.
+        """
+        return 1
+
     def likely_epochs(self, epochs: int) -> int:
         """Return about how many of the recipe's epochs a training takes, to plan its time."""
         return epochs

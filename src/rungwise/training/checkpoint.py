@@ -31,6 +31,8 @@ def save(training: Training, path: Path) -> None:
     for group in ("average", "best"):
         weights: Weights | None = getattr(training, group)
         tensors |= {f"{group}.{name}": tensor for name, tensor in (weights or {}).items()}
+    for number, weights in enumerate(training.snapshots):
+        tensors |= {f"snapshot.{number}.{name}": tensor for name, tensor in weights.items()}
     for index, slots in training.optimizer.state_dict()["state"].items():
         for name, tensor in slots.items():
             if tensor is not None:
@@ -75,6 +77,7 @@ def restore(training: Training, path: Path) -> None:
         training.epoch, training.step = state["epoch"], state["step"]
         training.seconds, training.best_epoch = state["seconds"], state["best_epoch"]
         _restore_optimizer(training.optimizer, groups["optimizer"])
+        training.snapshots = _snapshots(groups.get("snapshot", {}))
     except (RuntimeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise damaged(path, str(error).splitlines()[0]) from None
     training.average = groups["average"] or None
@@ -85,6 +88,14 @@ def _identity(training: Training) -> dict[str, Any]:
     """Tell, in JSON's plain values, which trainings may go on from a state."""
     recipe = dump_training(training.recipe)
     return {"recipe": recipe, "seed": str(training.seed), "images": len(training.images)}
+
+
+def _snapshots(tensors: Weights) -> list[Weights]:
+    snapshots: dict[int, Weights] = {}
+    for name, tensor in tensors.items():
+        number, _, rest = name.partition(".")
+        snapshots.setdefault(int(number), {})[rest] = tensor
+    return [snapshots[number] for number in sorted(snapshots)]
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Weights) -> None:

@@ -7,6 +7,7 @@
             gather uint8 images -> float in 0..1 -> augment -> techniques change the batch
             forward -> cross-entropy -> techniques change the loss -> backward -> step
             techniques average the weights
+            keep a copy of them if a cycle of the schedule ends, and a technique wants it
         validate; record the epoch; keep its weights if the recipe's rule says so
         end early if a technique says so
 
@@ -121,8 +122,10 @@ class Training:
         self._batch_flops = flops * min(recipe.batch_size, len(train))
         self._changing_loss = [t for t in recipe.techniques if t.acts_on("change_loss")]
         self._averaging = [t for t in recipe.techniques if t.acts_on("average")]
+        self._nets = recipe.nets
         self.average: Weights | None = None
         self.best: Weights | None = None
+        self.snapshots: list[Weights] = []
         self.best_epoch = 0
         self.epoch, self.step = 1, 0
         self.sums = torch.zeros(2, dtype=torch.float64, device=device)
@@ -178,6 +181,9 @@ class Training:
             self.average = technique.average(
                 self.average, self.net.state_dict(), self._steps_done(), self._steps_in_all()
             )
+        if self._nets > 1 and self._cycle_ends():
+            # The last net is not among them: it is there at the end.
+            self.snapshots = [*self.snapshots, _copy(self._current())][1 - self._nets :]
 
     def _freeze(self) -> None:
         """Take what the techniques no longer train out of the way back."""
@@ -212,7 +218,15 @@ class Training:
     @property
     def progress(self) -> float:
         """Share of the planned steps that are taken: 0 at the start, below 1 at the last step."""
-        return (self._steps_done() - 1) / self._steps_in_all()
+        return self._progress_after(self._steps_done() - 1)
+
+    def _progress_after(self, steps: int) -> float:
+        return steps / self._steps_in_all()
+
+    def _cycle_ends(self) -> bool:
+        """Tell whether the step after the one that is being taken is of another cycle."""
+        now, then = (self._progress_after(self._steps_done() - before) for before in (1, 0))
+        return self.recipe.schedule.cycle(now) != self.recipe.schedule.cycle(then)
 
     def _steps_in_all(self) -> int:
         return self.recipe.epochs * self.steps_per_epoch
@@ -241,7 +255,7 @@ class Training:
         )
         self.history.append(record)
         if self.recipe.keep != "last" and self._is_best():
-            self.best = {name: tensor.clone() for name, tensor in self._current().items()}
+            self.best = _copy(self._current())
             self.best_epoch = self.epoch
         self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
         self.sums.zero_()
@@ -301,6 +315,10 @@ class Training:
         """Return a copy of the net with the weights that the recipe's `keep` and averaging name."""
         return self._network_with(self._current() if self.best is None else self.best)
 
+    def trained_networks(self) -> tuple[nn.Module, ...]:
+        """Return the nets of the last cycles' ends, if a technique keeps them, and the last one."""
+        return (*map(self._network_with, self.snapshots), self.trained_network())
+
     def _network_with(self, weights: Weights) -> nn.Module:
         net = copy.deepcopy(self.net)
         net.load_state_dict(weights)
@@ -308,3 +326,7 @@ class Training:
 
     def _rng(self, purpose: str, *position: int) -> torch.Generator:
         return randomness.generator(str(self.seed), purpose, *position)
+
+
+def _copy(weights: Weights) -> Weights:
+    return {name: tensor.clone() for name, tensor in weights.items()}

@@ -18,6 +18,9 @@ from rungwise.training.recipe import Recipe
 
 Problems = list[str]
 
+PREDICTION = ("name", "views", "ensemble", "temperature_scaling")
+"""Settings of a recipe that do not determine the trained weights."""
+
 
 class _Loader(yaml.SafeLoader):
     """YAML as people write it: `1e-3` is a number, and a key that stands twice is a mistake."""
@@ -123,7 +126,7 @@ def dump_recipe(recipe: Recipe) -> dict[str, Any]:
 def dump_training(recipe: Recipe) -> dict[str, Any]:
     """Return the part of the recipe that determines the trained weights, as plain values."""
     plain = dump_recipe(recipe)
-    return {key: plain[key] for key in plain if key not in ("name", "views", "ensemble")}
+    return {key: plain[key] for key in plain if key not in PREDICTION}
 
 
 def recipe_text(recipe: Recipe) -> str:

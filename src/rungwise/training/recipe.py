@@ -44,8 +44,8 @@ class Members:
 class Recipe:
     """How a classifier is trained and predicts.
 
-    Everything but `name`, `views` and `ensemble` determines the trained weights; those three say
-    how trained nets are named and used.
+    Everything but `name`, `views`, `ensemble` and `temperature_scaling` determines the trained
+    weights; those say how trained nets are named and used.
 
     Raises:
         ConfigError: A setting is out of its range, or would have no effect.
@@ -76,6 +76,8 @@ class Recipe:
     """Test-time augmentation."""
     ensemble: tuple[Members, ...] = ()
     """Groups of nets whose predictions are averaged; none: one net."""
+    temperature_scaling: bool = False
+    """Divide each net's logits by the temperature that was fitted on its validation images."""
 
     def __post_init__(self) -> None:
         _require_name(self.name)
@@ -94,10 +96,26 @@ class Recipe:
                 expected="a validation share above 0",
                 fix="set validation: 0.1 or keep: last",
             )
+        _require_cycles(self)
+        if self.temperature_scaling and self.validation in (0, "test"):
+            raise ConfigError(
+                f"temperature_scaling has no images to fit on: validation is {self.validation}",
+                expected="a validation share above 0",
+                fix="set validation: 0.1, or drop temperature_scaling",
+            )
+
+    @property
+    def nets(self) -> int:
+        """Number of nets that one training ends with."""
+        return max((technique.nets() for technique in self.techniques), default=1)
+
+    def single(self) -> "Recipe":
+        """Return the recipe of one net, without what only concerns prediction but the name."""
+        return replace(self, views=None, ensemble=(), temperature_scaling=False)
 
     def member_recipes(self) -> tuple["Recipe", ...]:
         """Return the recipe that each net is trained with: one, or one for each member."""
-        single = replace(self, views=None, ensemble=())
+        single = self.single()
         if not self.ensemble:
             return (single,)
         return tuple(
@@ -150,4 +168,25 @@ def _require_counts(recipe: Recipe) -> None:
             f"validation is {recipe.validation!r}",
             expected="a share from 0 to below 1, or test",
             fix="use for example 0.1, not a percentage",
+        )
+
+
+def _require_cycles(recipe: Recipe) -> None:
+    """Refuse to keep several nets where their moments are not told, or are not the recipe's."""
+    if recipe.nets == 1:
+        return
+    cycles = recipe.schedule.cycle(1.0) + 1
+    if not recipe.nets <= cycles <= recipe.epochs:
+        raise ConfigError(
+            f"{recipe.nets} nets are to be kept, at the ends of the schedule's last cycles, "
+            f"but it has {cycles} in {recipe.epochs} epochs",
+            expected="as many cycles as nets or more, each of an epoch or more",
+            fix="set for example schedule: {name: cyclic-cosine, cycles: 5} and epochs: 20, "
+            "or drop snapshots",
+        )
+    if recipe.keep != "last" or any(t.acts_on("stops") for t in recipe.techniques):
+        raise ConfigError(
+            "nets are to be kept at the ends of cycles, and by validation too",
+            expected="one of the two",
+            fix="set keep: last and drop early-stopping, or drop snapshots",
         )

@@ -42,6 +42,10 @@ class Schedule:
         """Return the factor, with `progress` counted from the end of the warm-up."""
         raise NotImplementedError
 
+    def cycle(self, progress: float) -> int:
+        """Return the number, from 0, of the cycle that the rate is in; most schedules have one."""
+        return 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Constant(Schedule):
@@ -109,6 +113,42 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CyclicCosine(Cosine):
+    """Fall along half a cosine wave several times, each time from the full rate.
+
+    Source: Loshchilov & Hutter 2017, "SGDR", arXiv:1608.03983, with cycles of one length, as
+    snapshot ensembles have them.
+
+    Raises:
+        ConfigError: `end_factor` is not in 0..1, or `cycles` is below 2.
+    """
+
+    cycles: int = 5
+    """Number of falls, of equal length, after the warm-up."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cycles < 2:
+            raise ConfigError(
+                f"cyclic-cosine has cycles {self.cycles}",
+                expected="2 or more",
+                fix="use for example cycles: 5, or the schedule cosine for one",
+            )
+
+    def after_warmup(self, progress: float) -> float:
+        """Return the height of the wave of the cycle that `progress` is in."""
+        return super().after_warmup(max(0.0, progress * self.cycles - self._number(progress)))
+
+    def cycle(self, progress: float) -> int:
+        """Count the cycles from the end of the warm-up, which belongs to the first."""
+        return self._number((progress - self.warmup_share) / (1 - self.warmup_share))
+
+    def _number(self, progress: float) -> int:
+        number = math.floor(progress * self.cycles + ROUNDING)
+        return min(max(number, 0), self.cycles - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class OneCycle(Schedule):
     """Rise in a straight line from `start_factor`, then fall in one to `end_factor`.
 
@@ -153,6 +193,7 @@ def require_share(name: str, value: float) -> None:
 SCHEDULES: dict[str, type[Schedule]] = {
     "constant": Constant,
     "cosine": Cosine,
+    "cyclic-cosine": CyclicCosine,
     "one-cycle": OneCycle,
     "step-decay": StepDecay,
 }

@@ -121,6 +121,16 @@ def test_evaluate_measures_the_test_images_and_writes_the_opening(rungwise: Any,
     assert (run / "figures" / "confusion.png").is_file()
 
 
+def test_temperatures_change_the_calibration_and_not_one_answer(rungwise: Any, run: Path) -> None:
+    plain, scaled = (
+        rungwise("evaluate", run, "--part", "validation", option, "--json").json
+        for option in ("--no-temperature-scaling", "--temperature-scaling")
+    )
+
+    assert plain["confusion"] == scaled["confusion"]
+    assert scaled["loss"] < plain["loss"]
+
+
 def test_validation_images_are_measured_without_an_opening(rungwise: Any, run: Path) -> None:
     result = rungwise("evaluate", run, "--part", "validation", "--json")
 

@@ -25,6 +25,7 @@ def evaluate(
     *,
     with_: Annotated[list[Path] | None, Parameter(name="--with", negative="")] = None,
     views: str | None = None,
+    temperature_scaling: bool | None = None,
     part: Literal["test", "validation"] = "test",
     save: Path | None = None,
     place: Place = Place(),
@@ -41,6 +42,8 @@ def evaluate(
         views: Test-time augmentation: none, mirror, random-copies, or with settings such as
             '{name: random-copies, copies: 50}'. By default those that a predictor's file was
             saved with.
+        temperature_scaling: Divide each net's logits by the temperature that was fitted on the
+            images it held out. By default as a predictor's file was saved.
         part: `validation` measures on the images that the run held out.
         save: Also write the predictor, ensemble and views included, to this .safetensors file.
     """
@@ -55,6 +58,8 @@ def evaluate(
     predictor = combine([open_predictor(path, choose_device(place.device)) for path in paths])
     if views is not None:
         predictor = predictor.with_views(_parse_views(views))
+    if temperature_scaling is not None:
+        predictor = predictor.with_temperature_scaling(temperature_scaling)
     if data is None:
         images, what, opened = _own_images(paths, part, place)
     else:

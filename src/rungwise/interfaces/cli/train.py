@@ -79,8 +79,12 @@ def train(
         if run is None:
             _decide_about_unfinished(job, resume=resume, restart=restart)
             run = _train(job, quiet=output.quiet)
-    if chosen.views is not None and not output.quiet:
-        print("note: views are for prediction: give --views to `evaluate`", file=sys.stderr)
+    for setting in ("views", "temperature_scaling"):
+        if getattr(chosen, setting) and not output.quiet:
+            option = setting.replace("_", "-")
+            print(
+                f"note: {setting} is for prediction: give --{option} to `evaluate`", file=sys.stderr
+            )
     if output.json:
         print_json(train_result(run))
     else:
