@@ -157,9 +157,8 @@ class SGD(Optimizer):
 class Muon(Optimizer):
     """Steps made orthogonal for the convolutions, momentum for all else.
 
-    `lr` is the filters': how far a step goes in each singular direction. Dense layers and biases
-    have rates of their own, as plain momentum has; `weight_decay` is the share of their value that
-    they lose in a step at the schedule's factor of 1.
+    `lr` is the filters'; dense layers and biases have rates of their own. As all rates, they are
+    for the mean loss of a batch: with half the images in a batch, `dense_lr` and `bias_lr` halve.
 
     Source: Jordan et al. 2024, "Muon"; arXiv:2404.00498 for the net that it was tried on.
 
@@ -168,7 +167,11 @@ class Muon(Optimizer):
     """
 
     lr: float = 0.24
+    """How far a step goes in each singular direction of a convolution's filters."""
+    weight_decay: float = 0.0
+    """Share of their value that dense layers and biases lose in a step at the full rate."""
     momentum: float = 0.6
+    """Share of the filters' gradients so far that a step keeps."""
     dense_lr: float = 0.4
     """Learning rate of dense layers' weights."""
     bias_lr: float = 1.0

@@ -322,6 +322,7 @@ def test_compare_prints_one_object_trains_nothing_and_opens_nothing(
     [
         *("list ladders", "list recipes", "list models", "list techniques", "list augmentations"),
         *("data list", "data check digits", "show recipe compact", "show model cnn", "doctor"),
+        *("list optimizers", "list schedules", "list views", "show technique muon"),
         *("show technique cutout", "show technique random-erasing", "show technique mixup"),
     ],
 )
@@ -334,6 +335,19 @@ def test_every_list_is_told_in_words_and_as_json(rungwise: Any, words: str) -> N
     assert parsed.json
     assert not EMOJI.search(plain.out)
     assert "\x1b" not in plain.out
+
+
+@pytest.mark.parametrize(
+    "kind", ["techniques", "augmentations", "optimizers", "schedules", "views"]
+)
+def test_every_component_names_its_source_and_explains_what_it_inherits(
+    rungwise: Any, kind: str
+) -> None:
+    for listed in rungwise("list", kind, "--json").json:
+        shown = rungwise("show", "technique", listed["name"], "--json").json
+        assert "Source:" in shown["description"] or kind == "schedules"
+        inherited = [item for item in shown["settings"] if item["name"] in ("lr", "weight_decay")]
+        assert all(item["description"] for item in inherited)
 
 
 def test_the_pictures_of_data_and_nets_are_written_where_asked(rungwise: Any) -> None:

@@ -7,11 +7,20 @@ from rungwise.interfaces.cli.printing import print_json, print_table
 
 
 def list_names(
-    what: Literal["ladders", "recipes", "models", "techniques", "augmentations"],
+    what: Literal[
+        "ladders",
+        "recipes",
+        "models",
+        "techniques",
+        "augmentations",
+        "optimizers",
+        "schedules",
+        "views",
+    ],
     *,
     output: Output = Output(),
 ) -> None:
-    """List ladders, recipes, models, techniques or augmentations with a line on each.
+    """List ladders, recipes or what recipes are made of, with a line on each.
 
     Args:
         what: Which of them.
@@ -38,15 +47,21 @@ def _rows(what: str) -> list[tuple[str, str]]:
 
 
 def registry(what: str) -> dict[str, type]:
-    """Return the registry of `models`, `techniques` or `augmentations`."""
+    """Return the registry of a kind of component, by its name in the plural."""
     from rungwise.augment import AUGMENTATIONS
+    from rungwise.augment.views import VIEWS
     from rungwise.models import MODELS
     from rungwise.techniques import TECHNIQUES
+    from rungwise.training.optimizer import OPTIMIZERS
+    from rungwise.training.schedule import SCHEDULES
 
     registries: dict[str, dict[str, type]] = {
         "models": dict(MODELS),
         "techniques": dict(TECHNIQUES),
         "augmentations": dict(AUGMENTATIONS),
+        "optimizers": dict(OPTIMIZERS),
+        "schedules": dict(SCHEDULES),
+        "views": dict(VIEWS),
     }
     return registries[what]
 

@@ -110,12 +110,14 @@ def _print_summary(summary: "Summary") -> None:
 
 @show.command
 def technique(name: str, *, output: Output = Output()) -> None:
-    """Print what a technique or augmentation does, its source and its settings.
+    """Print what a technique does, its source and its settings.
 
     Args:
-        name: One of `rungwise list techniques` or `rungwise list augmentations`.
+        name: One of `rungwise list techniques`, `augmentations`, `optimizers`, `schedules` or
+            `views`.
     """
-    known = registry("techniques") | registry("augmentations")
+    kinds = ("techniques", "augmentations", "optimizers", "schedules", "views")
+    known = {name: component for kind in kinds for name, component in registry(kind).items()}
     if name not in known:
         raise UnknownNameError("technique", name, known)
     component = known[name]
@@ -136,7 +138,8 @@ def _description(component: type) -> str:
 
 
 def _settings(component: type) -> list[dict[str, Any]]:
-    texts = _field_texts(component)
+    inherited = [base for base in reversed(component.__mro__) if dataclasses.is_dataclass(base)]
+    texts = {name: text for base in inherited for name, text in _field_texts(base).items()}
     return [
         {"name": item.name, "default": item.default, "description": texts.get(item.name, "")}
         for item in dataclasses.fields(component)
