@@ -9,6 +9,7 @@ from rungwise.training.schedule import (
     Constant,
     Cosine,
     CyclicCosine,
+    Linear,
     OneCycle,
     Schedule,
     StepDecay,
@@ -37,6 +38,13 @@ def test_cosine_falls_along_half_a_wave() -> None:
     falling = [Cosine().factor(progress) for progress in (0, 1 / 3, 0.5, 2 / 3, 1)]
 
     assert falling == pytest.approx([1, 0.75, 0.5, 0.25, 0])
+
+
+def test_linear_falls_in_a_straight_line_after_the_warm_up() -> None:
+    schedule = Linear(end_factor=0.2, warmup_share=0.5)
+
+    factors = [schedule.factor(progress) for progress in (0.25, 0.5, 0.75, 1)]
+    assert factors == pytest.approx([0.5, 1, 0.6, 0.2])
 
 
 def test_cosine_ends_at_its_end_factor_and_starts_after_the_warm_up() -> None:

@@ -133,7 +133,7 @@ class Climb:
         key = hashlib.sha256(content.encode()).hexdigest()[:6]
         reading = [] if self.ladder.reading == "cumulative" else [self.ladder.reading]
         kind = [self.protocol, *reading, *(["budget"] if self.budget else [])]
-        name = "-".join([self.ladder.name, slug(self.dataset.name), *kind, key])
+        name = "-".join([self.ladder.name.replace("/", "-"), slug(self.dataset.name), *kind, key])
         return self.root / "climbs" / name
 
     def jobs(self, rung: Rung, seed: int) -> list[Job]:

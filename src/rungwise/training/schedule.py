@@ -149,24 +149,46 @@ class CyclicCosine(Cosine):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneCycle(Schedule):
+class Linear(Schedule):
+    """Fall in a straight line to `end_factor`.
+
+    Source: Defazio et al. 2023, "When, Why and How Much? Adaptive Learning Rate Scheduling by
+    Refinement", arXiv:2310.07831.
+
+    Raises:
+        ConfigError: `end_factor` is not in 0..1.
+    """
+
+    end_factor: float = 0.0
+    """Factor at the end of the training."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_share("end_factor", self.end_factor)
+
+    def after_warmup(self, progress: float) -> float:
+        """Return the height of the line."""
+        return 1 - (1 - self.end_factor) * progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneCycle(Linear):
     """Rise in a straight line from `start_factor`, then fall in one to `end_factor`.
 
     Source: Smith & Topin 2018, "Super-convergence", arXiv:1708.07120.
 
     Raises:
-        ConfigError: A factor is not in 0..1, or there is no rise.
+        ConfigError: A factor is not in 0..1.
     """
 
     warmup_share: float = 0.25
     """Where the rate is at its peak."""
     start_factor: float = 0.2
-    end_factor: float = 0.0
+    """Factor at the start of the training."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_share("start_factor", self.start_factor)
-        require_share("end_factor", self.end_factor)
 
     def factor(self, progress: float) -> float:
         """Return the height of the triangle."""
@@ -174,10 +196,6 @@ class OneCycle(Schedule):
         if progress < self.warmup_share:
             return self.start_factor + (1 - self.start_factor) * rise
         return rise
-
-    def after_warmup(self, progress: float) -> float:
-        """Return the height of the falling side."""
-        return 1 - (1 - self.end_factor) * progress
 
 
 def require_share(name: str, value: float) -> None:
@@ -194,6 +212,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "constant": Constant,
     "cosine": Cosine,
     "cyclic-cosine": CyclicCosine,
+    "linear": Linear,
     "one-cycle": OneCycle,
     "step-decay": StepDecay,
 }

@@ -7,6 +7,7 @@ from rungwise.data.spec import parse_spec
 from rungwise.errors import UnknownNameError
 from rungwise.ladder.presets import (
     cifar10,
+    cifar10_fast94,
     digits,
     fashion_mnist,
     mnist_1000,
@@ -24,6 +25,7 @@ LADDERS: dict[str, Ladder] = {
         cifar10.LADDER,
         mnist_cnn.LADDER,
         mnist_multitask.LADDER,
+        cifar10_fast94.LADDER,
     )
 }
 
