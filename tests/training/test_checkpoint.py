@@ -54,6 +54,11 @@ RECIPES = {
         optimizer=Muon(weight_decay=0.01),
         schedule=OneCycle(),
     ),
+    "fixed first layer and lookahead": replace(
+        LINEAR,
+        model=Compact(widths=(4,), whitened_patch=2),
+        techniques=(Whitening(bias_until=0.4), Lookahead(every=3)),
+    ),
     "scaled biases": replace(
         LINEAR, model=Compact(widths=(4,), stem_width=4), optimizer=SGD(bias_lr_factor=8)
     ),

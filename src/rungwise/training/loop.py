@@ -115,7 +115,7 @@ class Training:
         self._scaled = net
         self._pass = make_pass(net, self._weights, recipe.precision)
         self._freezing = [t for t in recipe.techniques if t.acts_on("frozen")]
-        self._frozen: dict[nn.Parameter, torch.Tensor] = {}
+        self.frozen: Weights = {}
         flops = summarize(recipe.model, train.shape, train.classes).flops
         require_sizes(recipe, train.shape, train.classes)
         self._batch_flops = flops * min(recipe.batch_size, len(train))
@@ -172,8 +172,8 @@ class Training:
         key = int(torch.randint(2**62, (), generator=rng, device=rng.device))
         self._pass.gradients(Objective(batch, self._changing_loss), key, self.sums)
         self.optimizer.step()
-        for parameter, value in self._frozen.items():
-            parameter.data.copy_(value)  # The optimizer's momentum still moves it.
+        for name, value in self.frozen.items():
+            self.net.get_parameter(name).data.copy_(value)  # The optimizer's momentum moves it.
         for technique in self._averaging:
             self.average = technique.average(
                 self.average, self.net.state_dict(), self._steps_done(), self._steps_in_all()
@@ -185,9 +185,11 @@ class Training:
         parameters = {p for m in modules for p in m.parameters() if p.requires_grad}
         if not parameters:
             return
-        for parameter in parameters:
-            parameter.requires_grad_(False)
-            self._frozen[parameter] = parameter.detach().clone()
+        for name, parameter in self.net.named_parameters():
+            if parameter in parameters:
+                parameter.requires_grad_(False)
+                # A resumed training has its value already, which the net's own may differ from.
+                self.frozen.setdefault(name, parameter.detach().clone())
         self._pass = make_pass(self._scaled, self._weights, self.recipe.precision)
 
     def _changed_batch(self, indices: torch.Tensor, rng: torch.Generator) -> Batch:
