@@ -17,7 +17,7 @@ from rungwise.techniques import (
     Technique,
 )
 
-HOOKS = ("prepare", "frozen", "change_batch", "change_loss", "average", "stops")
+HOOKS = ("prepare", "frozen", "choose", "change_batch", "change_loss", "average", "stops")
 SEEDS = range(6)
 SUITED = {"whitening": Compact(whitened_patch=2), "progressive-resizing": Compact()}
 """Models that a technique asks for; the others take one with a decoder."""

@@ -22,6 +22,7 @@ from rungwise.randomness import generator
 from rungwise.techniques import (
     CutMix,
     EarlyStopping,
+    HardExamples,
     LabelSmoothing,
     Lookahead,
     Mixup,
@@ -58,6 +59,12 @@ RECIPES = {
         LINEAR,
         model=Compact(widths=(4,), whitened_patch=2),
         techniques=(Whitening(bias_until=0.4), Lookahead(every=3)),
+    ),
+    "hard examples": replace(
+        LINEAR,
+        augment=(AlternatingFlip(),),
+        techniques=(Mixup(), HardExamples(share=0.7, random_share=0.4), Lookahead(every=2)),
+        schedule=OneCycle(),
     ),
     "scaled biases": replace(
         LINEAR, model=Compact(widths=(4,), stem_width=4), optimizer=SGD(bias_lr_factor=8)

@@ -7,7 +7,7 @@ import pytest
 from rungwise.errors import ConfigError
 from rungwise.models import MLP, Compact
 from rungwise.models.summary import summarize
-from rungwise.techniques import LabelSmoothing, ProgressiveResizing
+from rungwise.techniques import HardExamples, LabelSmoothing, ProgressiveResizing
 from rungwise.training.operations import (
     images_of_each_shape,
     require_sizes,
@@ -58,6 +58,18 @@ def test_a_last_image_that_joins_its_batch_is_counted_with_it() -> None:
     # Nine images make batches of 4 and 5; step 0 of 4 lies below a fifth, step 1 does not.
     assert images_of_each_shape(RESIZED, FULL, images=9, epochs=2) == {SMALL: 4, FULL: 14}
     assert images_of_each_shape(RESIZED, FULL, images=1, epochs=2) == {SMALL: 1, FULL: 1}
+
+
+def test_shorter_epochs_count_as_what_they_are() -> None:
+    # Epochs of 10, 6 and 10 images make 3, 2 and 3 steps; of 8 those below 0.4 are the first four.
+    choosing = HardExamples(share=0.6, until=0.5)
+    resizing = ProgressiveResizing(sides=(4,), until=(0.4,))
+    chosen = replace(PLAIN, epochs=3, techniques=(choosing,))
+    both = replace(chosen, techniques=(choosing, resizing))
+
+    assert training_operations(chosen, FULL, 3, images=10, epochs=3) == 26 * by_hand(8)
+    assert training_operations(chosen, FULL, 3, images=10, epochs=2) == 16 * by_hand(8)
+    assert images_of_each_shape(both, FULL, images=10, epochs=3) == {SMALL: 14, FULL: 12}
 
 
 def test_shape_follows_the_techniques_in_order() -> None:

@@ -3,6 +3,7 @@
 from rungwise.techniques.base import Batch, EpochRecord, ImageSize, Technique, Weights
 from rungwise.techniques.cutmix import CutMix
 from rungwise.techniques.early_stopping import EarlyStopping
+from rungwise.techniques.hard_examples import HardExamples
 from rungwise.techniques.label_smoothing import LabelSmoothing
 from rungwise.techniques.lookahead import Lookahead
 from rungwise.techniques.mixup import Mixup
@@ -14,6 +15,7 @@ from rungwise.techniques.whitening import Whitening
 TECHNIQUES: dict[str, type[Technique]] = {
     "cutmix": CutMix,
     "early-stopping": EarlyStopping,
+    "hard-examples": HardExamples,
     "label-smoothing": LabelSmoothing,
     "lookahead": Lookahead,
     "mixup": Mixup,
@@ -29,6 +31,7 @@ __all__ = [
     "CutMix",
     "EarlyStopping",
     "EpochRecord",
+    "HardExamples",
     "ImageSize",
     "LabelSmoothing",
     "Lookahead",

@@ -28,7 +28,7 @@ def save(training: Training, path: Path) -> None:
         StorageError: The disk is full or the place cannot be written.
     """
     tensors = {f"net.{name}": tensor for name, tensor in training.net.state_dict().items()}
-    for group in ("average", "best", "frozen"):
+    for group in ("average", "best", "frozen", "choice"):
         weights: Weights | None = getattr(training, group)
         tensors |= {f"{group}.{name}": tensor for name, tensor in (weights or {}).items()}
     for index, slots in training.optimizer.state_dict()["state"].items():
@@ -64,7 +64,7 @@ def restore(training: Training, path: Path) -> None:
             expected="the state of this recipe, seed and number of images",
             fix=f"remove the run's folder {path.parent} and train it again",
         )
-    names = ("net", "average", "best", "frozen", "optimizer")
+    names = ("net", "average", "best", "frozen", "choice", "optimizer")
     groups: dict[str, Weights] = {name: {} for name in names}
     for name, tensor in tensors.items():
         group, _, rest = name.partition(".")
@@ -76,6 +76,8 @@ def restore(training: Training, path: Path) -> None:
         training.epoch, training.step = state["epoch"], state["step"]
         training.seconds, training.best_epoch = state["seconds"], state["best_epoch"]
         _restore_optimizer(training.optimizer, groups["optimizer"])
+        for name, tensor in training.choice.items():
+            tensor.copy_(groups["choice"][name])
     except (RuntimeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise damaged(path, str(error).splitlines()[0]) from None
     training.average = groups["average"] or None

@@ -1,26 +1,14 @@
-"""How many operations a training takes, where its images change their size on the way."""
+"""How many operations a training takes, where its images change size or number on the way."""
 
 from collections import Counter
 
 from rungwise.errors import ConfigError
 from rungwise.models.summary import summarize
+from rungwise.training.course import course_of
 from rungwise.training.recipe import Recipe
 
 Shape = tuple[int, int, int]
 """(C, H, W) of one image."""
-
-
-def steps_per_epoch(images: int, batch_size: int) -> int:
-    """Return the number of batches; the last one may be smaller, or larger by one image.
-
-    A single image left over joins the batch before it: batch normalisation has no statistics of
-    one image.
-
-    >>> steps_per_epoch(10, 4), steps_per_epoch(9, 4), steps_per_epoch(3, 4)
-    (3, 2, 1)
-    """
-    count, left_over = divmod(images, batch_size)
-    return max(1, count + (left_over > 1))
 
 
 def shape_at(recipe: Recipe, shape: Shape, progress: float) -> Shape:
@@ -78,12 +66,10 @@ def images_of_each_shape(
     recipe: Recipe, shape: Shape, *, images: int, epochs: int
 ) -> Counter[Shape]:
     """Count the images of the steps by the shape with which they enter the net."""
+    course = course_of(recipe, images)
     if not any(technique.acts_on("image_size") for technique in recipe.techniques):
-        return Counter({shape: images * epochs})
-    steps = steps_per_epoch(images, recipe.batch_size)
-    last = images - (steps - 1) * recipe.batch_size
+        return Counter({shape: course.images_in(epochs)})
     seen: Counter[Shape] = Counter()
-    for step in range(epochs * steps):
-        at = shape_at(recipe, shape, step / (recipe.epochs * steps))
-        seen[at] += last if step % steps == steps - 1 else recipe.batch_size
+    for progress, size in course.each_step(epochs):
+        seen[shape_at(recipe, shape, progress)] += size
     return seen
