@@ -29,6 +29,7 @@ from rungwise.techniques import (
     LabelSmoothing,
     ProgressiveResizing,
     WeightAveraging,
+    Whitening,
 )
 from rungwise.training import checkpoint
 from rungwise.training.checkpoint import read_tensors
@@ -309,6 +310,28 @@ def test_a_choice_without_effect_makes_no_job(job: Job) -> None:
 
     with pytest.raises(ConfigError, match="hard-examples has no effect"):
         make_job(recipe, job.dataset, Seed(0), job.root, CPU)
+
+
+def test_what_is_frozen_takes_fewer_operations_and_the_probe_knows(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of 12 steps of 40 images the bias is trained in three.
+    recipe = replace(
+        job.recipe,
+        model=Compact(widths=(4,), whitened_patch=2),
+        techniques=(Whitening(bias_until=0.25),),
+    )
+    freezing = replace(job, recipe=recipe)
+    trained, frozen = (
+        summarize(recipe.model, (1, 8, 8), 10, names).training_flops_per_image
+        for names in (frozenset[str](), frozenset({"stem.conv"}))
+    )
+
+    assert freezing.flops == train(freezing).summary["flops"] == 40 * (3 * trained + 9 * frozen)
+    assert frozen < 0.8 * trained
+    ticks = itertools.count(0.0, 2.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    assert freezing.probe(1.0) == pytest.approx(24 * freezing.flops / (480 * trained))
 
 
 def test_a_side_that_does_not_fit_the_images_makes_no_job(job: Job) -> None:

@@ -31,7 +31,7 @@ from rungwise.techniques import EpochRecord
 from rungwise.training import checkpoint, precision
 from rungwise.training.course import Course, course_of
 from rungwise.training.loop import ENGINE_VERSION, Progress, Training
-from rungwise.training.operations import require_sizes, shape_at, training_operations
+from rungwise.training.operations import first_operations, require_sizes, training_operations
 from rungwise.training.parsing import dump_training, recipe_text
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
@@ -135,11 +135,8 @@ class Job:
     def _growth(self) -> float:
         """Return how many times the operations of its first image a training's mean image takes."""
         train = self.dataset.train
-        first = shape_at(self.recipe, train.shape, 0.0)
-        if first == train.shape:
-            return 1.0
-        small = summarize(self.recipe.model, first, train.classes).training_flops_per_image
-        return self.flops / (small * self.images_seen)
+        first = first_operations(self.recipe, train.shape, train.classes)
+        return self.flops / (first * self.images_seen)
 
     def finished(self) -> Run | None:
         """Return the run if it is finished.

@@ -77,7 +77,7 @@ class Technique:
         """
 
     def frozen(self, net: ScaledNetwork, progress: float) -> list[nn.Module]:
-        """Return the modules whose parameters are not trained from now on.
+        """Return the modules whose parameters are not trained from now on: later as many or more.
 
         Args:
             net: The net, as it is built.
