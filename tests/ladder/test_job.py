@@ -25,6 +25,7 @@ from rungwise.models.summary import summarize
 from rungwise.prediction.metrics import evaluate
 from rungwise.techniques import (
     EarlyStopping,
+    Freezing,
     HardExamples,
     LabelSmoothing,
     ProgressiveResizing,
@@ -303,6 +304,13 @@ def test_shorter_epochs_count_in_images_steps_operations_and_time(
     ticks = itertools.count(0.0, 2.0)
     monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     assert choosing.probe(1.0) == 10 * 2.0
+
+
+def test_a_net_with_too_few_blocks_makes_no_job(job: Job) -> None:
+    recipe = replace(job.recipe, techniques=(Freezing(at=(0.1, 0.2, 0.3)),))
+
+    with pytest.raises(ConfigError, match="3 shares, and the net 3 blocks"):
+        make_job(recipe, job.dataset, Seed(0), job.root, CPU)
 
 
 def test_a_choice_without_effect_makes_no_job(job: Job) -> None:

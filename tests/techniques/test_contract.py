@@ -19,7 +19,11 @@ from rungwise.techniques import (
 
 HOOKS = ("prepare", "frozen", "choose", "change_batch", "change_loss", "average", "stops")
 SEEDS = range(6)
-SUITED = {"whitening": Compact(whitened_patch=2), "progressive-resizing": Compact()}
+SUITED = {
+    "freezing": Compact(),
+    "whitening": Compact(whitened_patch=2),
+    "progressive-resizing": Compact(),
+}
 """Models that a technique asks for; the others take one with a decoder."""
 
 # Where the defaults do not fit images of 6×5 pixels.

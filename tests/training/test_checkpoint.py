@@ -22,6 +22,7 @@ from rungwise.randomness import generator
 from rungwise.techniques import (
     CutMix,
     EarlyStopping,
+    Freezing,
     HardExamples,
     LabelSmoothing,
     Lookahead,
@@ -59,6 +60,12 @@ RECIPES = {
         LINEAR,
         model=Compact(widths=(4,), whitened_patch=2),
         techniques=(Whitening(bias_until=0.4), Lookahead(every=3)),
+    ),
+    "freezing": replace(
+        LINEAR,
+        model=Compact(widths=(4,), stem_width=4),
+        techniques=(Freezing(at=(0.3, 0.6)), WeightAveraging(decay=0.6)),
+        optimizer=AdamW(lr=0.02),
     ),
     "hard examples": replace(
         LINEAR,

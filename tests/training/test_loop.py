@@ -19,6 +19,7 @@ from rungwise.randomness import generator
 from rungwise.techniques import (
     Batch,
     EarlyStopping,
+    Freezing,
     HardExamples,
     LabelSmoothing,
     Mixup,
@@ -565,3 +566,50 @@ def test_the_way_back_ends_above_what_is_frozen() -> None:
     # Scaling, stem, GELU, first convolution of the group, ...
     assert before[:4] == [False, False, True, True]
     assert after[:4] == [False, False, False, False] and all(after[4:])
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_frozen_blocks_keep_their_weights_and_move_their_statistics(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(passes, "kernels", lambda: None)
+    recipe = replace(
+        LINEAR,
+        model=Compact(widths=(4,), stem_width=4),
+        techniques=(Freezing(at=(0.25, 0.5)),),
+        optimizer=SGD(lr=0.1, momentum=0.9, weight_decay=0.1),
+        epochs=4,
+    )
+    made = training(recipe)
+    states = []
+    for _ in made.steps():
+        states.append({name: one.clone() for name, one in made.net.state_dict().items()})
+
+    def moves(name: str) -> list[bool]:
+        return [
+            not torch.equal(one[name], other[name]) for one, other in itertools.pairwise(states)
+        ]
+
+    # Twelve steps: of the moves from one to the next, the third is the step at a quarter.
+    assert moves("net.stem.conv.weight") == moves("net.stem.norm.bias") == 2 * [True] + 9 * [False]
+    assert moves("net.group.conv1.weight") == 5 * [True] + 6 * [False]
+    assert all(moves("net.head.weight"))
+    assert all(moves("net.stem.norm.running_mean"))
+
+
+def test_freezing_gives_the_same_weights_with_both_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = replace(
+        LINEAR,
+        model=CNN(conv_widths=(4, 4), dense_widths=(8,), dropout_conv=0, dropout_dense=0),
+        techniques=(Freezing(at=(0.3, 0.3, 0.6)),),
+        epochs=3,
+    )
+    fast = finished(recipe)
+    monkeypatch.setattr(passes, "kernels", lambda: None)
+    slow = finished(recipe)
+
+    for one, other in zip(fast.net.parameters(), slow.net.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)

@@ -15,7 +15,7 @@ from rungwise.training.operations import (
     first_operations,
     frozen_at,
     images_of_each_work,
-    require_sizes,
+    require_work,
     shape_at,
     training_operations,
 )
@@ -138,14 +138,14 @@ def test_shape_follows_the_techniques_in_order() -> None:
 def test_sizes_are_checked_with_the_net_and_with_the_images() -> None:
     deep = replace(RESIZED, model=Compact(widths=(4, 4, 4)))
 
-    require_sizes(RESIZED, FULL, 3)
+    require_work(RESIZED, FULL, 3)
     with pytest.raises(ConfigError, match="4×4 pixels, the size with which the training begins"):
-        require_sizes(deep, FULL, 3)
+        require_work(deep, FULL, 3)
     with pytest.raises(ConfigError, match="the images are 4×4 pixels"):
-        require_sizes(RESIZED, SMALL, 3)
+        require_work(RESIZED, SMALL, 3)
     with pytest.raises(ConfigError, match=r"cannot take images of 4×4 pixels\n"):
-        require_sizes(replace(deep, techniques=()), SMALL, 3)
-    require_sizes(Recipe(model=MLP()), SMALL, 3)
+        require_work(replace(deep, techniques=()), SMALL, 3)
+    require_work(Recipe(model=MLP()), SMALL, 3)
 
 
 def test_the_summarys_figures_are_those_by_hand() -> None:

@@ -31,7 +31,7 @@ from rungwise.techniques import EpochRecord
 from rungwise.training import checkpoint, precision
 from rungwise.training.course import Course, course_of
 from rungwise.training.loop import ENGINE_VERSION, Progress, Training
-from rungwise.training.operations import first_operations, require_sizes, training_operations
+from rungwise.training.operations import first_operations, require_work, training_operations
 from rungwise.training.parsing import dump_training, recipe_text
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
@@ -253,7 +253,7 @@ class Job:
 def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: torch.device) -> Job:
     """Return the job of training one net of `recipe`, its precision resolved for the device."""
     model = summarize(recipe.model, dataset.train.shape, dataset.train.classes)
-    require_sizes(recipe, dataset.train.shape, dataset.train.classes)
+    require_work(recipe, dataset.train.shape, dataset.train.classes)
     course_of(recipe, len(dataset.train))  # Or an error, before anything is trained.
     resolved = precision.resolve(recipe.precision, device, model.flops * recipe.batch_size)
     recipe = replace(recipe, precision=resolved, views=None, ensemble=())

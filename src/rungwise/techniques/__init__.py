@@ -3,6 +3,7 @@
 from rungwise.techniques.base import Batch, EpochRecord, ImageSize, Technique, Weights
 from rungwise.techniques.cutmix import CutMix
 from rungwise.techniques.early_stopping import EarlyStopping
+from rungwise.techniques.freezing import Freezing
 from rungwise.techniques.hard_examples import HardExamples
 from rungwise.techniques.label_smoothing import LabelSmoothing
 from rungwise.techniques.lookahead import Lookahead
@@ -15,6 +16,7 @@ from rungwise.techniques.whitening import Whitening
 TECHNIQUES: dict[str, type[Technique]] = {
     "cutmix": CutMix,
     "early-stopping": EarlyStopping,
+    "freezing": Freezing,
     "hard-examples": HardExamples,
     "label-smoothing": LabelSmoothing,
     "lookahead": Lookahead,
@@ -31,6 +33,7 @@ __all__ = [
     "CutMix",
     "EarlyStopping",
     "EpochRecord",
+    "Freezing",
     "HardExamples",
     "ImageSize",
     "LabelSmoothing",

@@ -37,7 +37,7 @@ from rungwise.training import precision
 from rungwise.training.course import course_of
 from rungwise.training.memory import keep_freed_memory
 from rungwise.training.objective import Objective, cross_entropies
-from rungwise.training.operations import require_sizes
+from rungwise.training.operations import require_work
 from rungwise.training.passes import make_pass
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
@@ -125,7 +125,7 @@ class Training:
         self._freezing = [t for t in recipe.techniques if t.acts_on("frozen")]
         self.frozen: Weights = {}
         flops = summarize(recipe.model, train.shape, train.classes).flops
-        require_sizes(recipe, train.shape, train.classes)
+        require_work(recipe, train.shape, train.classes)
         self._batch_flops = flops * min(recipe.batch_size, len(train))
         self._changing_loss = [t for t in recipe.techniques if t.acts_on("change_loss")]
         self._averaging = [t for t in recipe.techniques if t.acts_on("average")]

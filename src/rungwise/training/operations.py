@@ -70,8 +70,8 @@ def _skeleton(
     return ScaledNetwork(network, unit, unit), names
 
 
-def require_sizes(recipe: Recipe, shape: Shape, classes: int) -> None:
-    """Check that the net takes the training's smallest images, which are its first.
+def require_work(recipe: Recipe, shape: Shape, classes: int) -> None:
+    """Check that the net takes the training's smallest images, which are its first, and freezes.
 
     Raises:
         ConfigError: It does not, or images of `shape` cannot be made so small.
@@ -87,6 +87,7 @@ def require_sizes(recipe: Recipe, shape: Shape, classes: int) -> None:
             expected=error.expected,
             fix=f"let it begin with larger images, or {error.fix}",
         ) from None
+    frozen_at(recipe, shape, classes, 1.0)
 
 
 def training_operations(
