@@ -19,7 +19,7 @@ from rungwise.randomness import generator
 
 # Where the defaults do nothing, or do not fit images of 9×7 pixels.
 EXAMPLES: dict[str, Augmentation] = {
-    "affine": Affine(rotate_degrees=20, shift=0.2, zoom=0.2),
+    "affine": Affine(rotate_degrees=20, shift=0.2, zoom=0.2, shear_degrees=15),
     "cutout": Cutout(size=3),
 }
 SEEDS = range(5)

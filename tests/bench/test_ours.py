@@ -26,7 +26,7 @@ def test_it_trains_the_named_net_in_the_named_format() -> None:
 
 def test_steps_go_on_over_the_end_of_an_epoch() -> None:
     training = prepare("A-cnn", "float32")
-    time_steps(training.steps(), training.steps_per_epoch + 1)
+    time_steps(training.steps(), training.course.steps_of(1) + 1)
 
     assert (training.epoch, training.step) == (2, 1)
 

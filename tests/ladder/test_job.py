@@ -25,10 +25,13 @@ from rungwise.models.summary import summarize
 from rungwise.prediction.metrics import evaluate
 from rungwise.techniques import (
     EarlyStopping,
+    Freezing,
+    HardExamples,
     LabelSmoothing,
     ProgressiveResizing,
     Snapshots,
     WeightAveraging,
+    Whitening,
 )
 from rungwise.training import checkpoint
 from rungwise.training.checkpoint import read_tensors
@@ -343,6 +346,57 @@ def test_a_probe_of_small_images_tells_what_larger_ones_will_take(
     small = summarize(resized.recipe.model, (1, 4, 4), 10).training_flops_per_image
 
     assert resized.probe(1.0) == pytest.approx(12 * 2.0 * resized.flops / (480 * small))
+
+
+def test_shorter_epochs_count_in_images_steps_operations_and_time(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Epochs of 160, 80 and 160 images, in steps of 40.
+    chosen = (HardExamples(share=0.5, until=0.5),)
+    choosing = replace(job, recipe=replace(job.recipe, techniques=chosen))
+    each = summarize(job.recipe.model, (1, 8, 8), 10).training_flops_per_image
+
+    assert (choosing.images_seen, choosing.likely_steps) == (400, 10)
+    assert choosing.flops == 400 * each == train(choosing).summary["flops"]
+    ticks = itertools.count(0.0, 2.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    assert choosing.probe(1.0) == 10 * 2.0
+
+
+def test_a_net_with_too_few_blocks_makes_no_job(job: Job) -> None:
+    recipe = replace(job.recipe, techniques=(Freezing(at=(0.1, 0.2, 0.3)),))
+
+    with pytest.raises(ConfigError, match="3 shares, and the net 3 blocks"):
+        make_job(recipe, job.dataset, Seed(0), job.root, CPU)
+
+
+def test_a_choice_without_effect_makes_no_job(job: Job) -> None:
+    recipe = replace(job.recipe, techniques=(HardExamples(until=0.3),))
+
+    with pytest.raises(ConfigError, match="hard-examples has no effect"):
+        make_job(recipe, job.dataset, Seed(0), job.root, CPU)
+
+
+def test_what_is_frozen_takes_fewer_operations_and_the_probe_knows(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of 12 steps of 40 images the bias is trained in three.
+    recipe = replace(
+        job.recipe,
+        model=Compact(widths=(4,), whitened_patch=2),
+        techniques=(Whitening(bias_until=0.25),),
+    )
+    freezing = replace(job, recipe=recipe)
+    trained, frozen = (
+        summarize(recipe.model, (1, 8, 8), 10, names).training_flops_per_image
+        for names in (frozenset[str](), frozenset({"stem.conv"}))
+    )
+
+    assert freezing.flops == train(freezing).summary["flops"] == 40 * (3 * trained + 9 * frozen)
+    assert frozen < 0.8 * trained
+    ticks = itertools.count(0.0, 2.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    assert freezing.probe(1.0) == pytest.approx(24 * freezing.flops / (480 * trained))
 
 
 def test_a_side_that_does_not_fit_the_images_makes_no_job(job: Job) -> None:

@@ -23,7 +23,7 @@ def test_what_a_training_has_done_already_is_not_left(jobs: list[Job]) -> None:
     outlook.expect(jobs)
     pace.learn(jobs[0], 12.0)
 
-    share = outlook.goes_on(jobs[1], Progress(epoch=2, step=2, steps=4, record=None))
+    share = outlook.goes_on(jobs[1], Progress(2, 2, 4, None, steps_done=6, steps_in_all=12))
 
     assert share == 0.5  # 6 of 12 steps
     assert outlook.seconds(pace) == 12 + 6 + 12

@@ -13,6 +13,7 @@ from rungwise.models import (
     VGGBenchmark,
     VGGDeep,
 )
+from rungwise.models.layers import Classifier
 from rungwise.models.summary import summarize
 from rungwise.randomness import generator
 
@@ -51,6 +52,13 @@ def test_network_returns_logits_and_maybe_a_reconstruction(
     if output.reconstruction is not None:
         assert output.reconstruction.shape == images.shape
         assert 0 <= output.reconstruction.min() <= output.reconstruction.max() <= 1
+
+
+@members
+def test_a_chain_says_so(name: str) -> None:
+    model = small(name)
+
+    assert isinstance(model.build((3, 8, 8), 4, generator(0)), Classifier) == model.is_chain
 
 
 @members

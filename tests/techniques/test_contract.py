@@ -17,9 +17,16 @@ from rungwise.techniques import (
     Technique,
 )
 
-HOOKS = ("prepare", "frozen", "change_batch", "change_loss", "average", "nets", "stops")
+HOOKS = (
+    *("prepare", "frozen", "choose", "change_batch"),
+    *("change_loss", "average", "nets", "stops"),
+)
 SEEDS = range(6)
-SUITED = {"whitening": Compact(whitened_patch=2), "progressive-resizing": Compact()}
+SUITED = {
+    "freezing": Compact(),
+    "whitening": Compact(whitened_patch=2),
+    "progressive-resizing": Compact(),
+}
 """Models that a technique asks for; the others take one with a decoder."""
 
 # Where the defaults do not fit images of 6×5 pixels.

@@ -22,6 +22,8 @@ from rungwise.randomness import generator
 from rungwise.techniques import (
     CutMix,
     EarlyStopping,
+    Freezing,
+    HardExamples,
     LabelSmoothing,
     Lookahead,
     Mixup,
@@ -53,6 +55,23 @@ RECIPES = {
         model=Compact(widths=(4,), whitened_patch=2, identity_init=True, norm_scale=False),
         techniques=(Whitening(bias_until=0.4),),
         optimizer=Muon(weight_decay=0.01),
+        schedule=OneCycle(),
+    ),
+    "fixed first layer and lookahead": replace(
+        LINEAR,
+        model=Compact(widths=(4,), whitened_patch=2),
+        techniques=(Whitening(bias_until=0.4), Lookahead(every=3)),
+    ),
+    "freezing": replace(
+        LINEAR,
+        model=Compact(widths=(4,), stem_width=4),
+        techniques=(Freezing(at=(0.3, 0.6)), WeightAveraging(decay=0.6)),
+        optimizer=AdamW(lr=0.02),
+    ),
+    "hard examples": replace(
+        LINEAR,
+        augment=(AlternatingFlip(),),
+        techniques=(Mixup(), HardExamples(share=0.7, random_share=0.4), Lookahead(every=2)),
         schedule=OneCycle(),
     ),
     "scaled biases": replace(

@@ -19,6 +19,8 @@ from rungwise.randomness import generator
 from rungwise.techniques import (
     Batch,
     EarlyStopping,
+    Freezing,
+    HardExamples,
     LabelSmoothing,
     Mixup,
     Reconstruction,
@@ -134,7 +136,7 @@ def test_a_step_and_an_epochs_figures_follow_by_hand() -> None:
     last = list(made.steps())[-1]
 
     record = made.history[0]
-    assert last == Progress(1, 2, 2, record)
+    assert last == Progress(1, 2, 2, record, steps_done=2, steps_in_all=2)
     assert record.train_loss == pytest.approx(loss_sum / 5, rel=1e-5)
     assert record.train_acc == correct / 5
     assert record.lr == 0.1
@@ -287,7 +289,7 @@ def test_augmentation_comes_before_mixing() -> None:
 def test_an_enlarged_training_set_makes_longer_epochs() -> None:
     made = training(replace(LINEAR, augment=(MirroredCopies(),)), n=10)
 
-    assert made.steps_per_epoch == 5
+    assert made.course.steps_of(1) == 5
     assert len(made.images) == len(made.labels) == 20
 
 
@@ -454,6 +456,69 @@ def test_a_single_image_left_over_joins_the_batch_before_it() -> None:
     assert [progress.step for progress in steps] == [1, 2]
 
 
+CHOOSING = replace(
+    LINEAR, epochs=4, techniques=(HardExamples(share=0.6, random_share=0, until=0.6),)
+)
+"""Epochs of 10, 6, 6 and 10 images."""
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_losses_are_those_of_each_images_last_step(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(passes, "kernels", lambda: None)
+    made, data = training(CHOOSING), labelled(10)
+    expected = torch.full((10,), math.inf)
+    images = to_unit(data.images).flatten(1)
+    chosen = []
+
+    def by_hand() -> torch.Tensor:
+        weight, bias = (one.detach() for one in made.net.parameters())
+        return F.cross_entropy(images @ weight.T + bias, data.labels, reduction="none")
+
+    before = by_hand()
+    for _ in made.steps():
+        fresh = made.choice["losses"] != expected
+        torch.testing.assert_close(made.choice["losses"][fresh], before[fresh])
+        chosen += fresh.nonzero().flatten().tolist()
+        expected, before = made.choice["losses"].clone(), by_hand()
+
+    first, second, third, last = chosen[:10], chosen[10:16], chosen[16:22], chosen[22:]
+    assert sorted(first) == sorted(last) == list(range(10))
+    assert len(set(second)) == len(set(third)) == 6
+
+
+def test_an_epoch_trains_on_the_largest_losses_and_tells_their_mean() -> None:
+    made = training(CHOOSING)
+    for progress in made.steps():
+        if progress.epoch == 1 and progress.record:
+            before = made.choice["losses"].clone()
+        if progress.epoch == 2 and progress.record:
+            break
+
+    chosen = made.choice["chosen"].nonzero().flatten()
+    assert sorted(chosen.tolist()) == sorted(before.topk(6).indices.tolist())
+    mean = made.choice["losses"][chosen].mean().item()
+    assert made.history[1].train_loss == pytest.approx(mean, rel=1e-5)
+
+
+def test_shorter_epochs_are_told_and_scheduled_as_such() -> None:
+    made = training(replace(CHOOSING, schedule=OneCycle()))
+    rates = []
+
+    told = []
+    for progress in made.steps():
+        told.append(progress)
+        rates.append(made.optimizer.param_groups[0]["lr"])
+
+    assert [one.steps for one in told] == [3, 3, 3, 2, 2, 2, 2, 3, 3, 3]
+    assert [one.steps_done for one in told] == list(range(1, 11))
+    assert {one.steps_in_all for one in told} == {10}
+    assert rates == pytest.approx([0.1 * OneCycle().factor(step / 10) for step in range(10)])
+    assert [one.epoch for one in told if one.record] == [1, 2, 3, 4]
+
+
 WHITENED = replace(
     LINEAR,
     model=Compact(widths=(4,), whitened_patch=2),
@@ -540,3 +605,50 @@ def test_without_snapshots_one_net_is_kept() -> None:
 
     [kept] = made.trained_networks()
     assert same_weights(kept, made.net)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_frozen_blocks_keep_their_weights_and_move_their_statistics(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(passes, "kernels", lambda: None)
+    recipe = replace(
+        LINEAR,
+        model=Compact(widths=(4,), stem_width=4),
+        techniques=(Freezing(at=(0.25, 0.5)),),
+        optimizer=SGD(lr=0.1, momentum=0.9, weight_decay=0.1),
+        epochs=4,
+    )
+    made = training(recipe)
+    states = []
+    for _ in made.steps():
+        states.append({name: one.clone() for name, one in made.net.state_dict().items()})
+
+    def moves(name: str) -> list[bool]:
+        return [
+            not torch.equal(one[name], other[name]) for one, other in itertools.pairwise(states)
+        ]
+
+    # Twelve steps: of the moves from one to the next, the third is the step at a quarter.
+    assert moves("net.stem.conv.weight") == moves("net.stem.norm.bias") == 2 * [True] + 9 * [False]
+    assert moves("net.group.conv1.weight") == 5 * [True] + 6 * [False]
+    assert all(moves("net.head.weight"))
+    assert all(moves("net.stem.norm.running_mean"))
+
+
+def test_freezing_gives_the_same_weights_with_both_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = replace(
+        LINEAR,
+        model=CNN(conv_widths=(4, 4), dense_widths=(8,), dropout_conv=0, dropout_dense=0),
+        techniques=(Freezing(at=(0.3, 0.3, 0.6)),),
+        epochs=3,
+    )
+    fast = finished(recipe)
+    monkeypatch.setattr(passes, "kernels", lambda: None)
+    slow = finished(recipe)
+
+    for one, other in zip(fast.net.parameters(), slow.net.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)

@@ -52,12 +52,12 @@ def training_seconds(training: Training, parts: int, steps: int) -> float:
     At each place one step more comes first, which is not timed: it sets up what the others find.
     The weights that come out of it are of no use.
     """
-    per_epoch = training.steps_per_epoch
+    course = training.course
     seconds = 0.0
     for share in middles(parts):
-        first = first_step(share, steps, per_epoch, training.recipe.epochs * per_epoch)
-        epoch, training.step = divmod(first, per_epoch)
-        training.epoch = epoch + 1
+        training.epoch = 1 + int(share * course.epochs)
+        per_epoch = course.steps_of(training.epoch)
+        training.step = first_step(share * course.epochs % 1, steps, per_epoch, per_epoch)
         taken = training.steps()
         next(taken)
         seconds += time_steps(taken, steps)

@@ -30,8 +30,9 @@ from rungwise.prediction.predictor import Predictor
 from rungwise.storage import explaining_storage, sha256, write_text
 from rungwise.techniques import EpochRecord
 from rungwise.training import checkpoint, precision
+from rungwise.training.course import Course, course_of
 from rungwise.training.loop import ENGINE_VERSION, Progress, Training
-from rungwise.training.operations import require_sizes, shape_at, training_operations
+from rungwise.training.operations import first_operations, require_work, training_operations
 from rungwise.training.parsing import dump_training, recipe_text
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
@@ -74,7 +75,16 @@ class Job:
     @property
     def images_seen(self) -> int:
         """About how many images the training steps on, copies and epochs counted."""
-        return self._counts[0] * self.likely_epochs
+        return self._course.images_in(self.likely_epochs)
+
+    @property
+    def likely_steps(self) -> int:
+        """About how many steps the training takes."""
+        return self._course.steps_in(self.likely_epochs)
+
+    @functools.cached_property
+    def _course(self) -> Course:
+        return course_of(self.recipe, self._counts[0])
 
     @property
     def validation_images(self) -> int:
@@ -121,16 +131,13 @@ class Job:
         # The first step sets up what the others find; it counts where there is no other.
         counted = times[1:] if len(times) > 2 else times
         each = (counted[-1] - counted[0]) / (len(counted) - 1)
-        return each * training.steps_per_epoch * self.likely_epochs * self._growth()
+        return each * self.likely_steps * self._growth()
 
     def _growth(self) -> float:
         """Return how many times the operations of its first image a training's mean image takes."""
         train = self.dataset.train
-        first = shape_at(self.recipe, train.shape, 0.0)
-        if first == train.shape:
-            return 1.0
-        small = summarize(self.recipe.model, first, train.classes).training_flops_per_image
-        return self.flops / (small * self.images_seen)
+        first = first_operations(self.recipe, train.shape, train.classes)
+        return self.flops / (first * self.images_seen)
 
     def finished(self) -> Run | None:
         """Return the run if it is finished.
@@ -254,7 +261,8 @@ class Job:
 def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: torch.device) -> Job:
     """Return the job of training one net of `recipe`, its precision resolved for the device."""
     model = summarize(recipe.model, dataset.train.shape, dataset.train.classes)
-    require_sizes(recipe, dataset.train.shape, dataset.train.classes)
+    require_work(recipe, dataset.train.shape, dataset.train.classes)
+    course_of(recipe, len(dataset.train))  # Or an error, before anything is trained.
     resolved = precision.resolve(recipe.precision, device, model.flops * recipe.batch_size)
     recipe = replace(recipe.single(), precision=resolved)
     return Job(recipe, dataset, seed, root, device)

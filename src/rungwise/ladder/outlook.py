@@ -33,7 +33,7 @@ class Outlook:
 
     def goes_on(self, job: Job, progress: Progress) -> float:
         """Take note of where a training is; return about which share of it is done, 0..1."""
-        share = min(1.0, progress.steps_done / (progress.steps * job.likely_epochs))
+        share = min(1.0, progress.steps_done / job.likely_steps)
         self._shares[_net(job)] = share
         return share
 

@@ -31,6 +31,9 @@ class Model:
     any_size: bool = False
     """Whether a network, once built, takes images of other sizes too."""
 
+    is_chain: bool = False
+    """Whether the networks are one chain of layers (`layers.Classifier`)."""
+
     def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
         """Return a freshly initialised network.
 

@@ -29,6 +29,8 @@ class CNN(Model):
         ConfigError: A setting has an impossible value.
     """
 
+    is_chain = True
+
     conv_widths: tuple[int, ...] = (32, 64)
     """Channels of each convolution."""
     conv_edge: Literal["valid", "same"] = "valid"

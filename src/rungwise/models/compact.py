@@ -41,6 +41,7 @@ class Compact(Model):
     """
 
     any_size = True
+    is_chain = True
 
     widths: tuple[int, ...] = (64, 256, 256)
     """Channels of each group; two groups, such as (32, 64), suit images of 8×8 pixels."""

@@ -21,6 +21,8 @@ class MLP(Model):
         ConfigError: A width is not positive.
     """
 
+    is_chain = True
+
     hidden_widths: tuple[int, ...] = (128,)
     """Units of each hidden layer; none makes a linear classifier."""
 

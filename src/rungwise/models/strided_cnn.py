@@ -26,6 +26,8 @@ class StridedCNN(Model):
         ConfigError: A width is not positive, or there is no convolution.
     """
 
+    is_chain = True
+
     conv_widths: tuple[int, ...] = (32, 16, 8, 8)
     """Channels of each convolution; a pooling follows all but the first."""
     dense_widths: tuple[int, ...] = (128, 64)

@@ -71,13 +71,20 @@ class Summary:
 
 
 @functools.cache
-def summarize(model: Model, shape: tuple[int, int, int], classes: int) -> Summary:
-    """Build a model's network and follow an image through it; done once for each model and shape.
+def summarize(
+    model: Model,
+    shape: tuple[int, int, int],
+    classes: int,
+    frozen: frozenset[str] = frozenset(),
+) -> Summary:
+    """Build a model's network and follow an image through it; done once for the same arguments.
 
     Args:
         model: The architecture's settings.
         shape: (C, H, W) of one image.
         classes: K.
+        frozen: Names of modules of the network that are not trained: the way back leads into their
+            weights no more, and ends where nothing below is trained.
 
     Raises:
         ConfigError: The architecture cannot take images of this shape.
@@ -88,6 +95,8 @@ def summarize(model: Model, shape: tuple[int, int, int], classes: int) -> Summar
     (['flatten', 'dense', 'logits'], 101770)
     """
     network = model.build(shape, classes, torch.Generator().manual_seed(0)).to("meta")
+    for name in frozen:
+        network.get_submodule(name).requires_grad_(False)
     images = torch.empty(BATCH, *shape, device="meta")
     with torch.enable_grad(), FlopCounterMode(display=False) as counter:
         trace = _Trace(network, images, counter)

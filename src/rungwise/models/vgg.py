@@ -37,6 +37,7 @@ class VGGBenchmark(Model):
     """
 
     any_size = True
+    is_chain = True
 
     widths: tuple[int, ...] = (64, 128, 256)
     """Channels of the three pairs."""
@@ -86,6 +87,7 @@ class VGGDeep(Model):
     """
 
     any_size = True
+    is_chain = True
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
     """Channels of 3, 3, 5 and 2 convolutions."""

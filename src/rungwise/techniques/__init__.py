@@ -3,6 +3,8 @@
 from rungwise.techniques.base import Batch, EpochRecord, ImageSize, Technique, Weights
 from rungwise.techniques.cutmix import CutMix
 from rungwise.techniques.early_stopping import EarlyStopping
+from rungwise.techniques.freezing import Freezing
+from rungwise.techniques.hard_examples import HardExamples
 from rungwise.techniques.label_smoothing import LabelSmoothing
 from rungwise.techniques.lookahead import Lookahead
 from rungwise.techniques.mixup import Mixup
@@ -15,6 +17,8 @@ from rungwise.techniques.whitening import Whitening
 TECHNIQUES: dict[str, type[Technique]] = {
     "cutmix": CutMix,
     "early-stopping": EarlyStopping,
+    "freezing": Freezing,
+    "hard-examples": HardExamples,
     "label-smoothing": LabelSmoothing,
     "lookahead": Lookahead,
     "mixup": Mixup,
@@ -31,6 +35,8 @@ __all__ = [
     "CutMix",
     "EarlyStopping",
     "EpochRecord",
+    "Freezing",
+    "HardExamples",
     "ImageSize",
     "LabelSmoothing",
     "Lookahead",

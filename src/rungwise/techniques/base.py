@@ -77,13 +77,44 @@ class Technique:
         """
 
     def frozen(self, net: ScaledNetwork, progress: float) -> list[nn.Module]:
-        """Return the modules whose parameters are not trained from now on.
+        """Return the modules whose parameters are not trained from now on: later as many or more.
 
         Args:
             net: The net, as it is built.
             progress: Share of the training that is done, 0 at the start.
         """
         return []
+
+    def epoch_images(self, images: int, epoch: int, epochs: int) -> int:
+        """Return how many images an epoch trains on, known before anything is trained.
+
+        Asked only where the technique has a hook `choose` of its own.
+
+        Args:
+            images: Number of training images.
+            epoch: From 1.
+            epochs: Number of epochs of the whole training.
+
+        Raises:
+            ConfigError: No epoch of the training would have fewer images.
+        """
+        return images
+
+    def choose(self, losses: torch.Tensor, count: int, rng: torch.Generator) -> torch.Tensor:
+        """Return which images an epoch trains on, where `epoch_images` says fewer than all.
+
+        A recipe has one technique at most with this hook.
+
+        Args:
+            losses: (N,) float32 on the CPU, the cross-entropy that each image had in the step that
+                last trained on it; infinite where there was none.
+            count: How many to choose.
+            rng: A CPU generator; the only source of randomness.
+
+        Returns:
+            (count,) int64, each index once. Their order does not matter.
+        """
+        return torch.arange(count)
 
     def change_batch(self, batch: Batch, rng: torch.Generator, progress: float) -> Batch:
         """Return the batch to train on. Never called for validation or test images.

@@ -28,7 +28,7 @@ def save(training: Training, path: Path) -> None:
         StorageError: The disk is full or the place cannot be written.
     """
     tensors = {f"net.{name}": tensor for name, tensor in training.net.state_dict().items()}
-    for group in ("average", "best"):
+    for group in ("average", "best", "frozen", "choice"):
         weights: Weights | None = getattr(training, group)
         tensors |= {f"{group}.{name}": tensor for name, tensor in (weights or {}).items()}
     for number, weights in enumerate(training.snapshots):
@@ -66,7 +66,8 @@ def restore(training: Training, path: Path) -> None:
             expected="the state of this recipe, seed and number of images",
             fix=f"remove the run's folder {path.parent} and train it again",
         )
-    groups: dict[str, Weights] = {"net": {}, "average": {}, "best": {}, "optimizer": {}}
+    names = ("net", "average", "best", "frozen", "choice", "optimizer")
+    groups: dict[str, Weights] = {name: {} for name in names}
     for name, tensor in tensors.items():
         group, _, rest = name.partition(".")
         groups.setdefault(group, {})[rest] = tensor.to(training.device)
@@ -78,10 +79,13 @@ def restore(training: Training, path: Path) -> None:
         training.seconds, training.best_epoch = state["seconds"], state["best_epoch"]
         _restore_optimizer(training.optimizer, groups["optimizer"])
         training.snapshots = _snapshots(groups.get("snapshot", {}))
+        for name, tensor in training.choice.items():
+            tensor.copy_(groups["choice"][name])
     except (RuntimeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise damaged(path, str(error).splitlines()[0]) from None
     training.average = groups["average"] or None
     training.best = groups["best"] or None
+    training.frozen = groups["frozen"]
 
 
 def _identity(training: Training) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     build net, optimizer
     for each epoch:
-        shuffle by (seed, epoch)
+        let a technique choose among the images by their last losses; shuffle by (seed, epoch)
         for each batch:
             gather uint8 images -> float in 0..1 -> augment -> techniques change the batch
             forward -> cross-entropy -> techniques change the loss -> backward -> step
@@ -33,11 +33,12 @@ from rungwise.models.base import Output
 from rungwise.models.input import ScaledNetwork, input_statistics
 from rungwise.models.summary import summarize
 from rungwise.native import kernels
-from rungwise.techniques import Batch, EpochRecord, Weights
+from rungwise.techniques import Batch, EpochRecord, Technique, Weights
 from rungwise.training import precision
+from rungwise.training.course import course_of
 from rungwise.training.memory import keep_freed_memory
-from rungwise.training.objective import Objective
-from rungwise.training.operations import require_sizes, steps_per_epoch
+from rungwise.training.objective import Objective, cross_entropies
+from rungwise.training.operations import require_work
 from rungwise.training.passes import make_pass
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
@@ -51,17 +52,23 @@ EVALUATION_BATCH = 1000
 
 
 class Progress(NamedTuple):
-    """Where a training stands after a step; `record` is there when the step ended an epoch."""
+    """Where a training stands after a step.
+
+    Args:
+        epoch: From 1.
+        step: Of the epoch, from 1.
+        steps: Number of steps of the epoch.
+        record: There when the step ended the epoch.
+        steps_done: Number of steps of the training up to here, those of earlier epochs included.
+        steps_in_all: Number of steps of the training, if it does not end early.
+    """
 
     epoch: int
     step: int
     steps: int
     record: EpochRecord | None
-
-    @property
-    def steps_done(self) -> int:
-        """Number of steps of the training up to here, those of earlier epochs included."""
-        return (self.epoch - 1) * self.steps + self.step
+    steps_done: int
+    steps_in_all: int
 
 
 def build_network(recipe: Recipe, train: LabelledImages, seed: Seed) -> ScaledNetwork:
@@ -101,6 +108,7 @@ class Training:
             train = augmentation.enlarge(train)
         self.recipe, self.seed, self.device = recipe, seed, device
         self.images, self.labels = train.on(device), train.labels.to(device)
+        self.course = course_of(recipe, len(train))
         self.validation = validation
         # Not F.one_hot, which looks at the labels first: on a GPU the host would wait for that.
         self._one_hot = torch.eye(train.classes, device=device)
@@ -116,13 +124,18 @@ class Training:
         self._scaled = net
         self._pass = make_pass(net, self._weights, recipe.precision)
         self._freezing = [t for t in recipe.techniques if t.acts_on("frozen")]
-        self._frozen: dict[nn.Parameter, torch.Tensor] = {}
+        self.frozen: Weights = {}
         flops = summarize(recipe.model, train.shape, train.classes).flops
-        require_sizes(recipe, train.shape, train.classes)
+        require_work(recipe, train.shape, train.classes)
         self._batch_flops = flops * min(recipe.batch_size, len(train))
         self._changing_loss = [t for t in recipe.techniques if t.acts_on("change_loss")]
         self._averaging = [t for t in recipe.techniques if t.acts_on("average")]
         self._nets = recipe.nets
+        self._choosing = next((t for t in recipe.techniques if t.acts_on("choose")), None)
+        self.choice: dict[str, torch.Tensor] = {}
+        if self._choosing is not None:
+            unseen = torch.full((len(train),), math.inf, device=device)
+            self.choice = {"losses": unseen, "chosen": torch.ones(len(train), dtype=torch.bool)}
         self.average: Weights | None = None
         self.best: Weights | None = None
         self.snapshots: list[Weights] = []
@@ -131,11 +144,6 @@ class Training:
         self.sums = torch.zeros(2, dtype=torch.float64, device=device)
         self.seconds = 0.0
         self.history: list[EpochRecord] = []
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Number of batches in an epoch."""
-        return steps_per_epoch(len(self.images), self.recipe.batch_size)
 
     @property
     def finished(self) -> bool:
@@ -148,23 +156,44 @@ class Training:
             yield from self._epoch()
 
     def _epoch(self) -> Iterator[Progress]:
-        order = torch.randperm(len(self.images), generator=self._rng("order", self.epoch))
-        order = order.to(self.device)
+        order, steps = self._order().to(self.device), self.course.steps_of(self.epoch)
         started = time.perf_counter() - self.seconds
         self.net.train()
-        while self.step < self.steps_per_epoch:
+        while self.step < steps:
             with suited_to(self._batch_flops):
                 self._train_on(self._batch_of(order))
             self.step += 1
             self.seconds = time.perf_counter() - started
-            if self.step < self.steps_per_epoch:
-                yield Progress(self.epoch, self.step, self.steps_per_epoch, None)
+            if self.step < steps:
+                yield self._after(self.epoch, self.step, None)
         record = self._end_epoch(started)
-        yield Progress(record.epoch, self.steps_per_epoch, self.steps_per_epoch, record)
+        yield self._after(record.epoch, steps, record)
+
+    def _after(self, epoch: int, step: int, record: EpochRecord | None) -> Progress:
+        course, done = self.course, self.course.steps_in(epoch - 1) + step
+        return Progress(epoch, step, course.steps_of(epoch), record, done, course.steps_in_all)
+
+    def _order(self) -> torch.Tensor:
+        """Return the indices of the epoch's images in the order in which they are trained on."""
+        order = torch.randperm(len(self.images), generator=self._rng("order", self.epoch))
+        if self._choosing is None:
+            return order
+        if self.step == 0:  # Within an epoch the losses are newer than those it was chosen by.
+            self._choose(self._choosing)
+        return order[self.choice["chosen"][order]]
+
+    def _choose(self, technique: Technique) -> None:
+        count, chosen = self.course.images_of(self.epoch), self.choice["chosen"]
+        if count == len(chosen):
+            chosen.fill_(True)
+            return
+        rng = self._rng("choice", self.epoch)
+        indices = technique.choose(self.choice["losses"].cpu(), count, rng)
+        chosen.fill_(False)[indices] = True
 
     def _batch_of(self, order: torch.Tensor) -> torch.Tensor:
         first = self.step * self.recipe.batch_size
-        is_last = self.step == self.steps_per_epoch - 1
+        is_last = self.step == self.course.steps_of(self.epoch) - 1
         return order[first:] if is_last else order[first : first + self.recipe.batch_size]
 
     def _train_on(self, indices: torch.Tensor) -> None:
@@ -173,13 +202,15 @@ class Training:
         self._set_learning_rates()
         self._freeze()
         key = int(torch.randint(2**62, (), generator=rng, device=rng.device))
-        self._pass.gradients(Objective(batch, self._changing_loss), key, self.sums)
+        logits = self._pass.gradients(Objective(batch, self._changing_loss), key, self.sums)
+        if self._choosing is not None:
+            self.choice["losses"][indices] = cross_entropies(logits, batch.targets)
         self.optimizer.step()
-        for parameter, value in self._frozen.items():
-            parameter.data.copy_(value)  # The optimizer's momentum still moves it.
+        for name, value in self.frozen.items():
+            self.net.get_parameter(name).data.copy_(value)  # The optimizer's momentum moves it.
         for technique in self._averaging:
             self.average = technique.average(
-                self.average, self.net.state_dict(), self._steps_done(), self._steps_in_all()
+                self.average, self.net.state_dict(), self._steps_done(), self.course.steps_in_all
             )
         if self._nets > 1 and self._cycle_ends():
             # The last net is not among them: it is there at the end.
@@ -191,9 +222,11 @@ class Training:
         parameters = {p for m in modules for p in m.parameters() if p.requires_grad}
         if not parameters:
             return
-        for parameter in parameters:
-            parameter.requires_grad_(False)
-            self._frozen[parameter] = parameter.detach().clone()
+        for name, parameter in self.net.named_parameters():
+            if parameter in parameters:
+                parameter.requires_grad_(False)
+                # A resumed training has its value already, which the net's own may differ from.
+                self.frozen.setdefault(name, parameter.detach().clone())
         self._pass = make_pass(self._scaled, self._weights, self.recipe.precision)
 
     def _changed_batch(self, indices: torch.Tensor, rng: torch.Generator) -> Batch:
@@ -221,15 +254,12 @@ class Training:
         return self._progress_after(self._steps_done() - 1)
 
     def _progress_after(self, steps: int) -> float:
-        return steps / self._steps_in_all()
+        return steps / self.course.steps_in_all
 
     def _cycle_ends(self) -> bool:
         """Tell whether the step after the one that is being taken is of another cycle."""
         now, then = (self._progress_after(self._steps_done() - before) for before in (1, 0))
         return self.recipe.schedule.cycle(now) != self.recipe.schedule.cycle(then)
-
-    def _steps_in_all(self) -> int:
-        return self.recipe.epochs * self.steps_per_epoch
 
     def _set_learning_rates(self) -> None:
         factor = self.recipe.schedule.factor(self.progress)
@@ -238,10 +268,10 @@ class Training:
 
     def _steps_done(self) -> int:
         """Count the steps up to and including the one that is being taken."""
-        return (self.epoch - 1) * self.steps_per_epoch + self.step + 1
+        return self.course.steps_in(self.epoch - 1) + self.step + 1
 
     def _end_epoch(self, started: float) -> EpochRecord:
-        loss, correct = (self.sums / len(self.images)).tolist()
+        loss, correct = (self.sums / self.course.images_of(self.epoch)).tolist()
         self._require_finite(loss)
         val_loss, val_acc = self._validate()
         record = EpochRecord(

@@ -10,6 +10,16 @@ from rungwise.models.base import Output
 from rungwise.techniques import Batch, Technique
 
 
+def cross_entropies(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return each image's own cross-entropy: (N,) float32.
+
+    Args:
+        logits: (N, K).
+        targets: (N, K), each row a distribution.
+    """
+    return F.cross_entropy(logits.float(), targets, reduction="none")
+
+
 @dataclass(frozen=True)
 class Objective:
     """The loss of a net's output on a batch.

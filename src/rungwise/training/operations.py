@@ -1,26 +1,36 @@
-"""How many operations a training takes, where its images change their size on the way."""
+"""How many operations a training takes, where its steps differ: small images, frozen layers."""
 
+import functools
+import itertools
+from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import nn
 
 from rungwise.errors import ConfigError
+from rungwise.models.base import Model
+from rungwise.models.input import ScaledNetwork
 from rungwise.models.summary import summarize
+from rungwise.training.course import course_of
 from rungwise.training.recipe import Recipe
 
 Shape = tuple[int, int, int]
 """(C, H, W) of one image."""
 
 
-def steps_per_epoch(images: int, batch_size: int) -> int:
-    """Return the number of batches; the last one may be smaller, or larger by one image.
+class Work(NamedTuple):
+    """What a step does with each image.
 
-    A single image left over joins the batch before it: batch normalisation has no statistics of
-    one image.
-
-    >>> steps_per_epoch(10, 4), steps_per_epoch(9, 4), steps_per_epoch(3, 4)
-    (3, 2, 1)
+    Args:
+        shape: With which the image enters the net.
+        frozen: Names of the net's modules that are no longer trained.
     """
-    count, left_over = divmod(images, batch_size)
-    return max(1, count + (left_over > 1))
+
+    shape: Shape
+    frozen: frozenset[str] = frozenset()
 
 
 def shape_at(recipe: Recipe, shape: Shape, progress: float) -> Shape:
@@ -36,8 +46,32 @@ def shape_at(recipe: Recipe, shape: Shape, progress: float) -> Shape:
     return channels, height, width
 
 
-def require_sizes(recipe: Recipe, shape: Shape, classes: int) -> None:
-    """Check that the net takes the training's smallest images, which are its first.
+def frozen_at(recipe: Recipe, shape: Shape, classes: int, progress: float) -> frozenset[str]:
+    """Return the names of the net's modules that the techniques freeze at a point of the training.
+
+    Raises:
+        ConfigError: A technique cannot freeze what it is to.
+    """
+    freezing = [technique for technique in recipe.techniques if technique.acts_on("frozen")]
+    if not freezing:
+        return frozenset()
+    net, names = _skeleton(recipe.model, shape, classes)
+    return frozenset(names[module] for t in freezing for module in t.frozen(net, progress))
+
+
+@functools.cache
+def _skeleton(
+    model: Model, shape: Shape, classes: int
+) -> tuple[ScaledNetwork, dict[nn.Module, str]]:
+    """Return a net without memory, to ask techniques about, and the names of its modules."""
+    network = model.build(shape, classes, torch.Generator().manual_seed(0)).to("meta")
+    unit = torch.ones(shape[0], device="meta")
+    names = {module: name for name, module in network.named_modules()}
+    return ScaledNetwork(network, unit, unit), names
+
+
+def require_work(recipe: Recipe, shape: Shape, classes: int) -> None:
+    """Check that the net takes the training's smallest images, which are its first, and freezes.
 
     Raises:
         ConfigError: It does not, or images of `shape` cannot be made so small.
@@ -53,6 +87,7 @@ def require_sizes(recipe: Recipe, shape: Shape, classes: int) -> None:
             expected=error.expected,
             fix=f"let it begin with larger images, or {error.fix}",
         ) from None
+    frozen_at(recipe, shape, classes, 1.0)
 
 
 def training_operations(
@@ -67,23 +102,45 @@ def training_operations(
         images: Number of training images, copies counted.
         epochs: How many of the recipe's epochs to count.
     """
-    seen = images_of_each_shape(recipe, shape, images=images, epochs=epochs)
-    return sum(
-        summarize(recipe.model, at, classes).training_flops_per_image * count
-        for at, count in seen.items()
-    )
+    done = images_of_each_work(recipe, shape, classes, images=images, epochs=epochs)
+    return sum(_operations(recipe, classes, work) * count for work, count in done.items())
 
 
-def images_of_each_shape(
-    recipe: Recipe, shape: Shape, *, images: int, epochs: int
-) -> Counter[Shape]:
-    """Count the images of the steps by the shape with which they enter the net."""
-    if not any(technique.acts_on("image_size") for technique in recipe.techniques):
-        return Counter({shape: images * epochs})
-    steps = steps_per_epoch(images, recipe.batch_size)
-    last = images - (steps - 1) * recipe.batch_size
-    seen: Counter[Shape] = Counter()
-    for step in range(epochs * steps):
-        at = shape_at(recipe, shape, step / (recipe.epochs * steps))
-        seen[at] += last if step % steps == steps - 1 else recipe.batch_size
-    return seen
+def first_operations(recipe: Recipe, shape: Shape, classes: int) -> int:
+    """Return the floating-point operations of a training's first image, there and back."""
+    frozen = frozen_at(recipe, shape, classes, 0.0)
+    return _operations(recipe, classes, Work(shape_at(recipe, shape, 0.0), frozen))
+
+
+def _operations(recipe: Recipe, classes: int, work: Work) -> int:
+    return summarize(recipe.model, work.shape, classes, work.frozen).training_flops_per_image
+
+
+def images_of_each_work(
+    recipe: Recipe, shape: Shape, classes: int, *, images: int, epochs: int
+) -> Counter[Work]:
+    """Count the images of the steps by what is done with them."""
+    course = course_of(recipe, images)
+    if not any(t.acts_on("image_size") or t.acts_on("frozen") for t in recipe.techniques):
+        return Counter({Work(shape): course.images_in(epochs)})
+    steps = list(course.each_step(epochs))
+    frozen = _frozen_at_each(recipe, shape, classes, [progress for progress, _ in steps])
+    done: Counter[Work] = Counter()
+    for (progress, size), names in zip(steps, frozen, strict=True):
+        done[Work(shape_at(recipe, shape, progress), names)] += size
+    return done
+
+
+def _frozen_at_each(
+    recipe: Recipe, shape: Shape, classes: int, moments: list[float]
+) -> Iterator[frozenset[str]]:
+    """Yield what is frozen at each of these points of the training, which rise."""
+    start = 0
+    while start < len(moments):
+        names = frozen_at(recipe, shape, classes, moments[start])
+        # As nothing is trained again, a look at few of the points tells where more is frozen.
+        end = bisect_right(
+            moments, len(names), start, key=lambda at: len(frozen_at(recipe, shape, classes, at))
+        )
+        yield from itertools.repeat(names, end - start)
+        start = end

@@ -23,8 +23,8 @@ from rungwise.training.weights import FlatWeights
 class Pass(Protocol):
     """What a training step needs of a net."""
 
-    def gradients(self, objective: Objective, key: int, sums: torch.Tensor) -> None:
-        """Set the gradients of all weights for a batch.
+    def gradients(self, objective: Objective, key: int, sums: torch.Tensor) -> torch.Tensor:
+        """Set the gradients of all weights for a batch, and return its logits (N, K).
 
         Args:
             objective: The batch, and what is to be minimised on it.
@@ -45,7 +45,7 @@ class Recorded:
     def __init__(self, net: ScaledNetwork, weights: FlatWeights, number_format: Precision) -> None:
         self._net, self._weights, self._format = net, weights, number_format
 
-    def gradients(self, objective: Objective, key: int, sums: torch.Tensor) -> None:
+    def gradients(self, objective: Objective, key: int, sums: torch.Tensor) -> torch.Tensor:
         """As `Pass` says."""
         images = objective.batch.images
         self._weights.gradients.zero_()
@@ -55,6 +55,7 @@ class Recorded:
             loss = objective(output)
             loss.backward()  # type: ignore[no-untyped-call]
         sums += objective.tally(loss, output.logits)
+        return output.logits.detach()
 
 
 def make_pass(net: ScaledNetwork, weights: FlatWeights, number_format: Precision) -> Pass:

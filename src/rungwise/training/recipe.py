@@ -87,7 +87,8 @@ class Recipe:
         validated = self.validation != 0
         for technique in self.techniques:
             technique.check(self.model, validated)
-        _require_one_average(self.techniques)
+        _require_one(self.techniques, "average", "say which weights are kept")
+        _require_one(self.techniques, "choose", "say which images an epoch trains on")
         if self.views is not None:
             self.views.check(self.augment)
         if self.keep != "last" and not validated:
@@ -143,13 +144,13 @@ def _require_choice(setting: str, value: Any, choices: tuple[str, ...]) -> None:
         )
 
 
-def _require_one_average(techniques: tuple[Technique, ...]) -> None:
-    averaging = [technique for technique in techniques if technique.acts_on("average")]
-    if len(averaging) > 1:
+def _require_one(techniques: tuple[Technique, ...], hook: str, act: str) -> None:
+    acting = [technique for technique in techniques if technique.acts_on(hook)]
+    if len(acting) > 1:
         names = {kind: name for name, kind in TECHNIQUES.items()}
-        both = " and ".join(names.get(type(t), type(t).__name__) for t in averaging)
+        both = " and ".join(names.get(type(t), type(t).__name__) for t in acting)
         raise ConfigError(
-            f"the techniques {both} each say which weights are kept",
+            f"the techniques {both} each {act}",
             expected="one of them at most",
             fix="drop one",
         )

@@ -72,7 +72,8 @@ def shown(work: Climb, *events: Event, height: int = 24, width: int = 80) -> lis
 def step(rung: str, seed: int = 0, epoch: int = 1, *, ends: bool = False) -> ClimbEvent:
     """Return the fifth of ten steps of an epoch of 30, or the tenth."""
     record = EpochRecord(epoch, 0.5, 0.9, 0.6, 0.875, 0.1, 2.0) if ends else None
-    progress = Progress(epoch, 10 if ends else 5, 10, record)
+    number = 10 if ends else 5
+    progress = Progress(epoch, number, 10, record, 10 * (epoch - 1) + number, 300)
     return ClimbEvent(rung, Seed(seed), "trains", progress, 30)
 
 

@@ -200,7 +200,7 @@ def _doing(event: ClimbEvent) -> RenderableType:
         return _cut(f"seed {event.seed} {event.doing}")
     line = Table.grid(padding=(0, 1))
     bar = ProgressBar(
-        total=event.epochs * progress.steps,
+        total=progress.steps_in_all,
         completed=progress.steps_done,
         width=BAR_CELLS,
     )

@@ -51,7 +51,7 @@ class Watch:
             self._task,
             description=f"{name}epoch {step.epoch} of {epochs}",
             completed=step.steps_done,
-            total=epochs * step.steps,
+            total=step.steps_in_all,
         )
 
 

@@ -46,13 +46,14 @@ class Program:
         common = Common(dtype=dtype, kernels=kernels, weights=dict(pairs))
         self._instructions, self._outputs = translate(net, common)
 
-    def gradients(self, objective: Objective, key: int, sums: torch.Tensor) -> None:
+    def gradients(self, objective: Objective, key: int, sums: torch.Tensor) -> torch.Tensor:
         """As `passes.Pass` says."""
         if self._copies is not self._values:
             self._copies.copy_(self._values)
         pages = [page(key, position) for position in range(len(self._instructions))]
         made = self._forward(objective.batch.images, pages)
         self._backward(self._ends(made, objective, sums), pages)
+        return made[0]
 
     def _ends(
         self, made: list[torch.Tensor], objective: Objective, sums: torch.Tensor
