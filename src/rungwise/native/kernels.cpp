@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "vectors.h"
+#include "winograd.h"
 
 namespace {
 
