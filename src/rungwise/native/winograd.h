@@ -233,8 +233,9 @@ inline void take_pixels(const bf16 *in, const Shape &shape, const Block &block, 
         const Rows rows(in, shape, block.first + line, zeros);
         const int32_t *place = &block.places[line * shape.wide()];
         each_vector(0, shape.channels, [&](int64_t channel, auto lanes) {
+            constexpr int count = decltype(lanes)::value;
             const auto column = [&](int64_t x) {
-                return rows.template column<lanes>(shape, x - shape.padding, channel);
+                return rows.template column<count>(shape, x - shape.padding, channel);
             };
             Column a = column(0), b = column(1);  // Two columns belong to the next tile too.
             for (int64_t x = 0; x < shape.wide(); ++x) {
@@ -626,8 +627,10 @@ void find_slopes(const bf16 *in, const bf16 *gradient, float *weight, float *bia
     const std::vector<bf16> zeros(shape.width * shape.channels);
 #pragma omp parallel num_threads(threads)
     {
+#pragma omp for schedule(static)
+        for (int part = 0; part < threads; ++part)  // Also of threads that were not to be had.
+            std::fill_n(found[part].sums.data(), found[part].count, 0.0f);
         Slopes &own = found[omp_get_thread_num()];
-        std::fill_n(own.sums.data(), own.count, 0.0f);
         PairedPoints points(shape, own, parts(cut.lines * shape.wide(), 2));
         Block block;
 #pragma omp for schedule(static)
