@@ -546,6 +546,125 @@ def test_a_first_convolution_with_relu_and_pooling_is_pytorchs(
     near(own_bias, exact_bias.grad, 2e-6)
 
 
+# --- Convolutions by Winograd's algorithm --------------------------------------------------------
+
+WINOGRAD_SHAPES = [
+    *[(2, 8, 8, (height, width)) for height in range(1, 6) for width in range(1, 6)],
+    *[(1, 16, 40, (2, 3)), (3, 24, 16, (7, 4)), (2, 40, 24, (9, 12)), (2, 64, 72, (15, 15))],
+    (70, 16, 8, (3, 3)),  # more than one block, which end within images
+    (1, 8, 16, (70, 90)),
+]
+winograd_shapes = pytest.mark.parametrize(
+    ("images", "channels", "outputs", "size"), WINOGRAD_SHAPES, ids=str
+)
+paddings = pytest.mark.parametrize("padding", [0, 1, 2])
+
+
+@pytest.fixture
+def winograd(native: Kernels) -> Kernels:
+    if not native.has_winograd:
+        pytest.skip("this processor does not multiply bfloat16 in vectors")
+    return native
+
+
+def whole_numbers(*shape: int, times: int = 1, key: str) -> torch.Tensor:
+    """Return numbers from -2 to 2, times a factor."""
+    numbers = torch.randint(-2, 3, shape, generator=generator(key, *shape))
+    return last(numbers.float() * times)
+
+
+class Exact:
+    """A convolution and its gradients in float64."""
+
+    def __init__(
+        self,
+        maps: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        padding: int,
+        gradient: torch.Tensor,
+    ) -> None:
+        taken = [one.double().requires_grad_() for one in (maps, weight, bias)]
+        self.made = F.conv2d(*taken, padding=padding)
+        self.below, self.weight, self.bias = torch.autograd.grad(
+            self.made, taken, gradient.double()
+        )
+
+
+@winograd_shapes
+@paddings
+def test_winograd_of_numbers_that_need_no_rounding_is_exact(
+    winograd: Kernels,
+    images: int,
+    channels: int,
+    outputs: int,
+    size: tuple[int, int],
+    padding: int,
+) -> None:
+    made_size = size[0] + 2 * padding - 2, size[1] + 2 * padding - 2
+    if min(made_size) < 1:
+        return
+    maps = whole_numbers(images, channels, *size, key="maps").to(HALF)
+    weight = whole_numbers(outputs, channels, 3, 3, times=4, key="weight")  # halved twice
+    bias = torch.arange(outputs).float()
+    gradient = whole_numbers(images, outputs, *made_size, key="gradient").to(HALF)
+    exact = Exact(maps, weight, bias, padding, gradient)
+
+    made = winograd.winograd(maps, weight, bias, padding, relu=False)
+    rectified = winograd.winograd(maps, weight, None, padding, relu=True)
+    below = winograd.winograd_backward(gradient, weight, maps, padding)
+    by_weight, by_bias = last(torch.empty_like(weight)), torch.empty_like(bias)
+    winograd.winograd_weight(maps, gradient, by_weight, by_bias, padding)
+
+    assert torch.equal(made, exact.made.to(HALF))
+    without_bias = exact.made - bias.view(-1, 1, 1)
+    assert torch.equal(rectified, without_bias.relu().to(HALF))
+    assert torch.equal(below, exact.below.to(HALF))
+    assert torch.equal(by_weight.double(), exact.weight)
+    assert torch.equal(by_bias.double(), exact.bias)
+    assert made.is_contiguous(memory_format=torch.channels_last)
+    assert below.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("channels", "outputs", "side"), [(16, 32, 8), (64, 64, 15), (256, 32, 7)], ids=str
+)
+def test_winograds_rounding_is_at_most_two_and_a_half_times_that_of_a_direct_convolution(
+    winograd: Kernels, channels: int, outputs: int, side: int
+) -> None:
+    maps = normal(6, channels, side, side, dtype=HALF)
+    weight, bias = normal(outputs, channels, 3, 3, key="weight"), normal(outputs, key="bias")
+    weight = weight / math.sqrt(9 * channels)
+    gradient = normal(6, outputs, side, side, dtype=HALF, key="gradient")
+    exact = Exact(maps, weight, bias, 1, gradient)
+    direct = F.conv2d(maps, weight.to(HALF), bias.to(HALF), padding=1)
+    taken, ones = weight.to(HALF), [1, 1]
+    direct_below, direct_weight, _ = torch.ops.aten.convolution_backward.default(
+        gradient, maps, taken, None, ones, ones, ones, False, [0, 0], 1, [True, True, False]
+    )
+
+    made = winograd.winograd(maps, weight, bias, 1, relu=False)
+    below = winograd.winograd_backward(gradient, weight, maps, 1)
+    by_weight, by_bias = last(torch.empty_like(weight)), torch.empty_like(bias)
+    winograd.winograd_weight(maps, gradient, by_weight, by_bias, 1)
+
+    def error(found: torch.Tensor, right: torch.Tensor) -> float:
+        return ((found.double() - right).norm() / right.norm()).item()
+
+    assert error(made, exact.made) < 2 * error(direct, exact.made)
+    assert error(below, exact.below) < 2.5 * error(direct_below, exact.below)
+    assert error(by_weight, exact.weight) < 2.5 * error(direct_weight, exact.weight)
+    assert error(by_bias, exact.bias) < 1e-6
+
+
+def test_a_number_that_is_none_passes_winograds_relu(winograd: Kernels) -> None:
+    maps = last(torch.full((1, 8, 4, 4), math.nan).to(HALF))
+
+    made = winograd.winograd(maps, normal(8, 8, 3, 3), None, 1, relu=True)
+
+    assert made.isnan().all()
+
+
 # --- Threads --------------------------------------------------------------------------------------
 
 
@@ -579,11 +698,23 @@ def results(native: Kernels, name: str, dtype: torch.dtype) -> list[torch.Tensor
         logits = normal(3000, 10, dtype=dtype)
         targets = normal(3000, 10, key="targets").softmax(1)
         return [native.cross_entropy(logits, targets, sums), sums]
+    if name.startswith("winograd"):
+        return winograd_results(native, name)
     of = normed(maps)
     weight, bias = torch.empty(channels), torch.empty(channels)
     out = run_norm(native, of, gelu=True)
     below = native.norm_backward(maps, of, weight, bias, True, True)
     return [out, below, weight, bias, of.mean, of.inverse]
+
+
+def winograd_results(native: Kernels, name: str) -> list[torch.Tensor]:
+    maps, gradient = normal(9, 24, 33, 32, dtype=HALF), normal(9, 40, 33, 32, dtype=HALF)
+    weight, bias = normal(40, 24, 3, 3, key="weight"), normal(40)
+    if name == "winograd":
+        made = native.winograd(maps, weight, bias, 1, relu=True)
+        return [made, native.winograd_backward(gradient, weight, maps, 1)]
+    native.winograd_weight(maps, gradient, weight, bias, 1)
+    return [weight, bias]
 
 
 ELEMENTWISE = [
@@ -628,3 +759,37 @@ def test_normalisation_with_two_threads_is_right_as_well(
 
     for one, other in zip(alone, results(native, "norm", dtype), strict=True):
         near(other, one.double(), 2 * ROUNDING[dtype] if dtype == HALF else 3e-6)
+
+
+def test_the_number_of_threads_does_not_change_a_bit_of_winograds_values(
+    winograd: Kernels, threads: Callable[[int], None]
+) -> None:
+    threads(1)
+    alone = results(winograd, "winograd", HALF)
+    threads(2)
+
+    for one, other in zip(alone, results(winograd, "winograd", HALF), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_winograds_gradients_of_weights_have_the_same_bits_at_every_call(
+    winograd: Kernels, threads: Callable[[int], None], count: int
+) -> None:
+    threads(count)
+    runs = [results(winograd, "winograd_weight", HALF) for _ in range(4)]
+
+    for first, second in itertools.pairwise(runs):
+        for one, other in zip(first, second, strict=True):
+            assert torch.equal(one, other)
+
+
+def test_winograds_gradients_of_weights_with_more_threads_are_right_as_well(
+    winograd: Kernels, threads: Callable[[int], None]
+) -> None:
+    threads(1)
+    alone = results(winograd, "winograd_weight", HALF)
+    threads(3)
+
+    for one, other in zip(alone, results(winograd, "winograd_weight", HALF), strict=True):
+        near(other, one.double(), 3e-6)

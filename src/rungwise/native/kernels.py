@@ -31,6 +31,14 @@ _ARGUMENTS: dict[str, list[Any]] = {
 }
 
 
+_WINOGRAD: dict[str, list[Any]] = {
+    "winograd": [*[c_void_p] * 4, c_int, c_void_p],
+    "winograd_backward": [c_void_p] * 4,
+    "winograd_weight": [c_void_p] * 5,
+}
+"""Of bfloat16 alone, and only where the processor multiplies it."""
+
+
 class Drop(NamedTuple):
     """A dropout: the share that is set to 0, and the key of its random bits (64 bits)."""
 
@@ -80,8 +88,18 @@ class _Norm(ctypes.Structure):
     ]
 
 
+class _Convolution(ctypes.Structure):
+    _fields_ = [
+        (name, c_int64) for name in ("images", "height", "width", "padding", "channels", "outputs")
+    ]
+
+
 class Kernels:
-    """The compiled functions."""
+    """The compiled functions.
+
+    Attributes:
+        has_winograd: Whether the functions named so are among them.
+    """
 
     def __init__(self, compiled: ctypes.CDLL) -> None:
         self._functions: dict[tuple[str, torch.dtype], Callable[..., None]] = {}
@@ -90,6 +108,11 @@ class Kernels:
                 function = getattr(compiled, f"{name}_{suffix}")
                 function.argtypes, function.restype = arguments, None
                 self._functions[name, dtype] = function
+        self.has_winograd = hasattr(compiled, "winograd_b16")
+        for name, arguments in _WINOGRAD.items() if self.has_winograd else ():
+            function = getattr(compiled, f"{name}_b16")
+            function.argtypes, function.restype = arguments, None
+            self._functions[name, torch.bfloat16] = function
         self._to_unit = compiled.to_unit_u8
         self._to_unit.argtypes, self._to_unit.restype = [c_void_p, c_void_p, c_int64], None
 
@@ -287,6 +310,63 @@ class Kernels:
         function = self._of("norm_backward", gradient)
         function(*pointers, ctypes.addressof(sizes), weight.data_ptr(), bias.data_ptr(), gelu, relu)
         return out
+
+    def winograd(
+        self,
+        maps: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        padding: int,
+        relu: bool,
+    ) -> torch.Tensor:
+        """Convolve 3×3 with stride 1 [and apply ReLU].
+
+        Args:
+            maps: (N, C, H, W) bfloat16; C and O are multiples of 8.
+            weight: (O, C, 3, 3) float32, channels-last.
+            bias: (O,) float32, or None.
+            padding: Zeros around the maps: 0, 1 or 2.
+            relu: Whether values below 0 become 0.
+        """
+        shape = _convolution(maps, len(weight), padding)
+        size = shape.height + 2 * padding - 2, shape.width + 2 * padding - 2
+        out = _empty(len(maps), len(weight), *size)
+        taken = maps.data_ptr(), weight.data_ptr(), _pointer(bias), relu
+        self._of("winograd", maps)(ctypes.addressof(shape), *taken, out.data_ptr())
+        return out
+
+    def winograd_backward(
+        self, gradient: torch.Tensor, weight: torch.Tensor, maps: torch.Tensor, padding: int
+    ) -> torch.Tensor:
+        """Return the gradient of `maps`, given that of what `winograd` made of them."""
+        shape = _convolution(maps, len(weight), padding)
+        out = torch.empty_like(maps)
+        taken = gradient.data_ptr(), weight.data_ptr()
+        self._of("winograd_backward", maps)(ctypes.addressof(shape), *taken, out.data_ptr())
+        return out
+
+    def winograd_weight(
+        self,
+        maps: torch.Tensor,
+        gradient: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        padding: int,
+    ) -> None:
+        """Write the gradients of weight and bias, in the forms that `winograd` takes."""
+        shape = _convolution(maps, len(weight), padding)
+        given = maps.data_ptr(), gradient.data_ptr()
+        found = weight.data_ptr(), _pointer(bias)
+        self._of("winograd_weight", maps)(ctypes.addressof(shape), *given, *found)
+
+
+def _convolution(maps: torch.Tensor, outputs: int, padding: int) -> _Convolution:
+    images, channels, height, width = maps.shape
+    return _Convolution(images, height, width, padding, channels, outputs)
+
+
+def _empty(*shape: int) -> torch.Tensor:
+    return torch.empty(shape, dtype=torch.bfloat16, memory_format=torch.channels_last)
 
 
 def _first(images: torch.Tensor, padding: int, channels: int) -> tuple[_First, _Maps]:

@@ -62,9 +62,11 @@ def _compile(found: str, target: Path) -> ctypes.CDLL:
 
 
 def _key(found: str) -> str:
-    """Name what the library depends on: source, flags, compiler and the processor's abilities."""
+    """Name what the library depends on: sources, flags, compiler and the processor's abilities."""
     version = Path(found).resolve()
-    parts = (SOURCE.read_text(encoding="utf-8"), FLAGS, str(version), version.stat().st_mtime)
+    sources = [SOURCE, *sorted(SOURCE.parent.glob("*.h"))]
+    texts = [path.read_text(encoding="utf-8") for path in sources]
+    parts = (texts, FLAGS, str(version), version.stat().st_mtime)
     return hashlib.sha256(repr((*parts, _processor())).encode()).hexdigest()[:16]
 
 

@@ -45,7 +45,7 @@ from rungwise.training.seed import Seed
 from rungwise.training.threads import respect_quota, suited_to
 from rungwise.training.weights import FlatWeights
 
-ENGINE_VERSION = 3
+ENGINE_VERSION = 4
 """Raised whenever a change makes the same recipe and seed give other weights."""
 
 EVALUATION_BATCH = 1000

@@ -617,6 +617,21 @@ TOYS: dict[str, nn.Module] = {
     "maps of numbers, conv": Classifier(
         *FLAT, ("conv", nn.Conv2d(8, 4, 1)), ("relu", nn.ReLU()), conv(4), *head(64)
     ),
+    "many channels": Classifier(
+        conv(3, 16),
+        ("relu", nn.ReLU()),
+        conv(16, 32),
+        ("relu", nn.ReLU()),
+        ("norm", nn.BatchNorm2d(32)),
+        ("conv", nn.Conv2d(32, 24, 3, padding=2, bias=False)),
+        ("relu", nn.ReLU()),
+        ("pool", nn.MaxPool2d(2)),
+        ("conv", nn.Conv2d(24, 32, 3)),
+        *head(288),
+    ),
+    "many channels, behind a view": Classifier(
+        conv(3, 16), ("up", nn.Upsample(scale_factor=2)), conv(16, 32), *head(8192)
+    ),
     "layer norm": Classifier(
         ("flatten", nn.Flatten()),
         ("dense", nn.Linear(192, 16)),
@@ -648,6 +663,19 @@ def assert_as_exact_as_pytorch(
 def test_layers_in_other_places_are_led_back_right_too(
     net: nn.Module, number_format: Precision
 ) -> None:
+    assert_as_exact_as_pytorch("program", net, number_format, noise=4)
+
+
+@formats
+@pytest.mark.parametrize("fixed", [["weight"], ["bias"], ["weight", "bias"]], ids=str)
+def test_a_convolution_with_fixed_parameters_is_led_back_right(
+    number_format: Precision, fixed: list[str]
+) -> None:
+    middle = nn.Conv2d(16, 32, 3, padding=1)
+    for name in fixed:
+        middle.get_parameter(name).requires_grad_(False)
+    net = Classifier(conv(3, 16), ("relu", nn.ReLU()), ("middle", middle), *head(2048))
+
     assert_as_exact_as_pytorch("program", net, number_format, noise=4)
 
 

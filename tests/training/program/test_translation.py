@@ -27,13 +27,15 @@ from rungwise.training.weights import FlatWeights
 pytestmark = pytest.mark.skipif(kernels() is None, reason="no C++ compiler here")
 
 
-def translated(net: nn.Module) -> tuple[list[Instruction], list[int]]:
+def translated(
+    net: nn.Module, dtype: torch.dtype = torch.float32
+) -> tuple[list[Instruction], list[int]]:
     """Return the instructions and the numbers of the outputs."""
     whole = ScaledNetwork(net, torch.zeros(3), torch.ones(3))
     places = {p: (p.detach(), torch.zeros_like(p)) for p in net.parameters()}
     compiled = kernels()
     assert compiled is not None
-    return translate(whole, Common(dtype=torch.float32, kernels=compiled, weights=places))
+    return translate(whole, Common(dtype=dtype, kernels=compiled, weights=places))
 
 
 def behind_scaling(*steps: Step) -> list[Instruction]:
@@ -200,6 +202,69 @@ def test_the_layers_of_nested_chains_join_too() -> None:
     inner = ("inner", chain(relu(), pool()))
 
     assert kinds(("outer", chain(conv(), inner)), dropout()) == ["Convolution"]
+
+
+FITTING: dict[str, Any] = {
+    "in_channels": 16,
+    "out_channels": 32,
+    "kernel_size": 3,
+    "padding": 1,
+}
+
+
+def kind_of(dtype: torch.dtype = torch.bfloat16, **settings: Any) -> str:
+    """Return the instruction of a convolution that behind the images would be another."""
+    step = "conv", nn.Conv2d(**{**FITTING, **settings})
+    instructions, _ = translated(Classifier(step, relu(), pool(), dropout()), dtype)
+    return type(instructions[-1]).__name__
+
+
+def winograd_here() -> bool:
+    compiled = kernels()
+    return compiled is not None and compiled.has_winograd
+
+
+@pytest.mark.skipif(not winograd_here(), reason="this processor does not multiply bfloat16")
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"padding": 0}, {"padding": 2}, {"bias": False}, {"in_channels": 24, "out_channels": 24}],
+    ids=str,
+)
+def test_a_convolution_of_many_channels_in_bfloat16_is_done_by_winograds_algorithm(
+    settings: dict[str, Any],
+) -> None:
+    assert kind_of(**settings) == "Winograd"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dtype": torch.float32},
+        {"in_channels": 16, "out_channels": 24},  # too few
+        {"in_channels": 8, "out_channels": 64},
+        {"in_channels": 20},  # no multiples of 8
+        {"out_channels": 36},
+        {"kernel_size": 5},
+        {"kernel_size": (3, 1)},
+        {"stride": 2},
+        {"stride": (1, 2)},
+        {"dilation": 2},
+        {"groups": 2},
+        {"padding": 3},
+        {"padding": (0, 1)},
+    ],
+    ids=str,
+)
+def test_other_convolutions_are_direct(settings: dict[str, Any]) -> None:
+    assert kind_of(**settings) == "Convolution"
+
+
+def test_without_the_processors_products_of_bfloat16_a_convolution_is_direct(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kernels(), "has_winograd", False)
+
+    assert kind_of() == "Convolution"
 
 
 # --- What does not ------------------------------------------------------------------------------

@@ -10,8 +10,10 @@ from rungwise.ladder.presets import (
     cifar10_fast94,
     digits,
     fashion_mnist,
+    fashion_mnist_fast,
     mnist_1000,
     mnist_cnn,
+    mnist_fast,
     mnist_multitask,
 )
 from rungwise.ladder.rung import Ladder
@@ -25,6 +27,8 @@ LADDERS: dict[str, Ladder] = {
         cifar10.LADDER,
         mnist_cnn.LADDER,
         mnist_multitask.LADDER,
+        mnist_fast.LADDER,
+        fashion_mnist_fast.LADDER,
         cifar10_fast94.LADDER,
     )
 }

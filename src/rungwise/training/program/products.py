@@ -83,16 +83,24 @@ class Convolution(Instruction):
     def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
         (maps,) = values
         page.kept = (maps,)
-        settings = (self._padding(), self.layer.stride, self.layer.dilation, self.layer.groups)
-        last = "relu" if self.tail.is_relu_alone else "none"
-        made = torch.ops.mkldnn._convolution_pointwise.default(
-            maps, self.weights[0], self.bias, *settings, last, [], ""
-        )
-        return self.tail.forward(self.kernels, page, in_order(made), rectified=last == "relu")
+        made = in_order(self._made(maps, self.tail.is_relu_alone))
+        return self.tail.forward(self.kernels, page, made, rectified=self.tail.is_relu_alone)
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
         maps, *kept = page.take()
         gradient = self.tail.backward(self.kernels, tuple(kept), in_order(gradient))
+        return [self._led_back(maps, gradient)]
+
+    def _made(self, maps: torch.Tensor, relu: bool) -> torch.Tensor:
+        """Convolve [and apply ReLU]."""
+        settings = (self._padding(), self.layer.stride, self.layer.dilation, self.layer.groups)
+        made: torch.Tensor = torch.ops.mkldnn._convolution_pointwise.default(
+            maps, self.weights[0], self.bias, *settings, "relu" if relu else "none", [], ""
+        )
+        return made
+
+    def _led_back(self, maps: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor | None:
+        """Write the parameters' gradients and return that of the maps, if it is asked for."""
         layer = self.layer
         below, weight, bias = torch.ops.aten.convolution_backward.default(
             gradient,
@@ -111,7 +119,8 @@ class Convolution(Instruction):
         for target, trained, own in found:
             if trained:
                 target.copy_(own)
-        return [below]
+        made: torch.Tensor | None = below
+        return made
 
     def _padding(self) -> list[int]:
         return [int(side) for side in self.layer.padding]

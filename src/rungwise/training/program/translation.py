@@ -27,6 +27,7 @@ from rungwise.training.program.operations import (
     Unflattening,
 )
 from rungwise.training.program.products import Convolution, Dense, FirstPooled, Patches, Tail
+from rungwise.training.program.winograd import Winograd, pays
 
 IMAGES = 1
 """The number of the value that holds the scaled images."""
@@ -217,8 +218,8 @@ def _instruction(layers: list[nn.Module], taken: list[int], common: Common) -> I
         return Patches(size=first.size, tail=_tail(layers[1:]), **settings)
     if isinstance(first, nn.Conv2d) and _is_convolution(first):
         tail = _tail(layers[1:])
-        pooled = taken == [IMAGES] and _is_small_first(first, tail)
-        return (FirstPooled if pooled else Convolution)(layer=first, tail=tail, **settings)
+        kind = _kind_of_convolution(first, tail, taken, common)
+        return kind(layer=first, tail=tail, **settings)
     if type(first) is nn.Linear:
         return Dense(tail=_tail(layers[1:]), **settings)
     if isinstance(first, nn.BatchNorm2d) and _is_norm(first):
@@ -243,6 +244,14 @@ def _instruction(layers: list[nn.Module], taken: list[int], common: Common) -> I
     if not name.startswith(KNOWN) or name.startswith(DRAWING):
         raise Untranslatable(f"{name} is none of the layers that are known to be determined")
     return Recorded(layer=first, **settings)
+
+
+def _kind_of_convolution(
+    layer: nn.Conv2d, tail: Tail, taken: list[int], common: Common
+) -> type[Convolution | FirstPooled]:
+    if taken == [IMAGES] and _is_small_first(layer, tail):
+        return FirstPooled
+    return Winograd if pays(layer, common.kernels, common.dtype) else Convolution
 
 
 def _tail(layers: list[nn.Module]) -> Tail:

@@ -1,0 +1,26 @@
+"""Article C's accuracy on Fashion-MNIST in seconds.
+
+Command: `rungwise climb fashion-mnist/fast --fit-seeds 5`.
+"""
+
+from dataclasses import replace
+
+from rungwise.augment import AlternatingFlip
+from rungwise.augment.views import Mirror
+from rungwise.ladder.presets.whitened import whitened
+from rungwise.ladder.rung import Ladder, Rung
+
+PLAIN = whitened("plain", (32, 64, 128), 3, epochs=3, batch_size=500, lr=0.12)
+ALTERNATING = replace(PLAIN, name="alternating", augment=(AlternatingFlip(),))
+VIEWS = replace(ALTERNATING, name="views", views=Mirror())
+
+LADDER = Ladder(
+    name="fashion-mnist/fast",
+    data="fashion-mnist",
+    title="Fashion-MNIST: article C's accuracy in seconds",
+    rungs=(
+        Rung(recipe=PLAIN, change="compact net on a whitened first layer, Muon, 3 epochs"),
+        Rung(recipe=ALTERNATING, change="images mirrored in turn", base="plain"),
+        Rung(recipe=VIEWS, change="+ mean over image and mirror image", base="alternating"),
+    ),
+)

@@ -1,0 +1,61 @@
+"""3×3 convolutions with fewer multiplications.
+
+Source: Lavin and Gray 2015, "Fast algorithms for convolutional neural networks", arXiv:1509.09308.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from rungwise.native import Kernels
+from rungwise.training.program.instruction import in_order
+from rungwise.training.program.products import Convolution
+
+UNIT = 8
+"""What the numbers of channels have to be multiples of."""
+FEWEST_CHANNELS = 16
+FEWEST_PAIRS = 512
+"""Input times output channels from which on the fewer multiplications pay for the transforms."""
+
+
+def pays(layer: nn.Conv2d, kernels: Kernels, dtype: torch.dtype) -> bool:
+    """Return whether `Winograd` can do a convolution, and faster than `Convolution`."""
+    channels = layer.in_channels, layer.out_channels
+    return (
+        kernels.has_winograd
+        and dtype == torch.bfloat16
+        and (layer.kernel_size, layer.stride, layer.dilation) == ((3, 3), (1, 1), (1, 1))
+        and layer.groups == 1
+        and layer.padding in ((0, 0), (1, 1), (2, 2))
+        and all(count % UNIT == 0 and count >= FEWEST_CHANNELS for count in channels)
+        and channels[0] * channels[1] >= FEWEST_PAIRS
+    )
+
+
+@dataclass(kw_only=True, eq=False)
+class Winograd(Convolution):
+    """A convolution by Winograd's F(2×2, 3×3), and its tail; it works with float32 weights.
+
+    Tiles of 2×2 results take 16 multiplications instead of 36; transforming back and forth rounds
+    once more on the way, so that the errors are up to twice those of a direct convolution.
+    """
+
+    def _made(self, maps: torch.Tensor, relu: bool) -> torch.Tensor:
+        bias = None if self.layer.bias is None else self.layer.bias.detach()
+        return self.kernels.winograd(in_order(maps), self._weight(), bias, self._zeros(), relu)
+
+    def _led_back(self, maps: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor | None:
+        maps = in_order(maps)
+        if any(self.trains):
+            bias = None if self.bias is None else self.gradients[1]
+            self.kernels.winograd_weight(maps, gradient, self.gradients[0], bias, self._zeros())
+        if not self.leads_back:
+            return None
+        return self.kernels.winograd_backward(gradient, self._weight(), maps, self._zeros())
+
+    def _weight(self) -> torch.Tensor:
+        return self.layer.weight.detach()
+
+    def _zeros(self) -> int:
+        return self._padding()[0]
