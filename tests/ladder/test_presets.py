@@ -93,6 +93,28 @@ CHANGES = {
         "tta": ("augmentation", "views"),
         "ensemble": ("tta", "ensemble"),
     },
+    "mnist-1000/best": {
+        "long": ("quick", "model.widths optimizer epochs batch_size"),
+        "affine": ("long", "augment"),
+        "elastic": ("affine", "augment"),
+        "averaging": ("elastic", "techniques"),
+        "views": ("averaging", "views"),
+        "top": ("views", "augment"),
+    },
+    "mnist/fast": {"moved": ("plain", "augment"), "two-epochs": ("moved", "epochs")},
+    "fashion-mnist/fast": {
+        "alternating": ("plain", "augment"),
+        "views": ("alternating", "views"),
+    },
+    "cifar10/fast94": {
+        "whitening": ("plain", "model.whitened_patch techniques"),
+        "identity": ("whitening", "model.identity_init"),
+        "biases": ("identity", "optimizer"),
+        "lookahead": ("biases", "techniques"),
+        "muon": ("lookahead", "techniques optimizer schedule"),
+        "alternating": ("muon", "augment"),
+        "views": ("alternating", "views"),
+    },
 }
 """For each rung but the first: its base, and the places where the two recipes differ."""
 
