@@ -30,12 +30,13 @@ from rungwise.techniques import (
     Whitening,
 )
 from rungwise.training import loop, passes
-from rungwise.training.loop import Progress, Training, to_unit
+from rungwise.training.loop import Progress, Training
 from rungwise.training.optimizer import SGD, Adam, AdamW
 from rungwise.training.precision import Precision
 from rungwise.training.recipe import Recipe
 from rungwise.training.schedule import Cosine, CyclicCosine, OneCycle, StepDecay
 from rungwise.training.seed import Seed
+from rungwise.training.supply import to_unit
 
 CPU = torch.device("cpu")
 LINEAR = Recipe(
@@ -290,7 +291,7 @@ def test_an_enlarged_training_set_makes_longer_epochs() -> None:
     made = training(replace(LINEAR, augment=(MirroredCopies(),)), n=10)
 
     assert made.course.steps_of(1) == 5
-    assert len(made.images) == len(made.labels) == 20
+    assert len(made.supply.images) == len(made.supply.labels) == 20
 
 
 @pytest.mark.parametrize("augment", [(), (MirroredCopies(), Shift(pixels=1))])
@@ -479,10 +480,10 @@ def test_losses_are_those_of_each_images_last_step(
 
     before = by_hand()
     for _ in made.steps():
-        fresh = made.choice["losses"] != expected
-        torch.testing.assert_close(made.choice["losses"][fresh], before[fresh])
+        fresh = made.supply.choice["losses"] != expected
+        torch.testing.assert_close(made.supply.choice["losses"][fresh], before[fresh])
         chosen += fresh.nonzero().flatten().tolist()
-        expected, before = made.choice["losses"].clone(), by_hand()
+        expected, before = made.supply.choice["losses"].clone(), by_hand()
 
     first, second, third, last = chosen[:10], chosen[10:16], chosen[16:22], chosen[22:]
     assert sorted(first) == sorted(last) == list(range(10))
@@ -493,13 +494,13 @@ def test_an_epoch_trains_on_the_largest_losses_and_tells_their_mean() -> None:
     made = training(CHOOSING)
     for progress in made.steps():
         if progress.epoch == 1 and progress.record:
-            before = made.choice["losses"].clone()
+            before = made.supply.choice["losses"].clone()
         if progress.epoch == 2 and progress.record:
             break
 
-    chosen = made.choice["chosen"].nonzero().flatten()
+    chosen = made.supply.choice["chosen"].nonzero().flatten()
     assert sorted(chosen.tolist()) == sorted(before.topk(6).indices.tolist())
-    mean = made.choice["losses"][chosen].mean().item()
+    mean = made.supply.choice["losses"][chosen].mean().item()
     assert made.history[1].train_loss == pytest.approx(mean, rel=1e-5)
 
 

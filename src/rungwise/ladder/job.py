@@ -254,7 +254,7 @@ class Job:
             "keep": self.recipe.keep,
             "epochs": len(training.history),
             "seconds": sum(record.seconds for record in training.history),
-            "flops": self._operations(len(training.images), len(training.history)),
+            "flops": self._operations(len(training.supply.images), len(training.history)),
         }
 
 

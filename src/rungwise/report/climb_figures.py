@@ -31,7 +31,7 @@ from rungwise.report.reliability import (
 from rungwise.report.run_figures import draw_reconstructions
 from rungwise.report.waterfall import steps, waterfall
 from rungwise.storage import explaining_storage
-from rungwise.training.loop import to_unit
+from rungwise.training.supply import to_unit
 
 SUFFIXES = (".png", ".svg")
 AUGMENTED_IMAGES = 6

@@ -6,7 +6,7 @@ from rungwise.data import LabelledImages, Parts
 from rungwise.ladder.run import Run
 from rungwise.prediction.predictor import Predictor
 from rungwise.report import pictures
-from rungwise.training.loop import to_unit
+from rungwise.training.supply import to_unit
 
 SHOWN_IMAGES = 10
 

@@ -28,8 +28,13 @@ def save(training: Training, path: Path) -> None:
         StorageError: The disk is full or the place cannot be written.
     """
     tensors = {f"net.{name}": tensor for name, tensor in training.net.state_dict().items()}
-    for group in ("average", "best", "frozen", "choice"):
-        weights: Weights | None = getattr(training, group)
+    groups = {
+        "average": training.average,
+        "best": training.best,
+        "frozen": training.frozen,
+        "choice": training.supply.choice,
+    }
+    for group, weights in groups.items():
         tensors |= {f"{group}.{name}": tensor for name, tensor in (weights or {}).items()}
     for number, weights in enumerate(training.snapshots):
         tensors |= {f"snapshot.{number}.{name}": tensor for name, tensor in weights.items()}
@@ -79,7 +84,7 @@ def restore(training: Training, path: Path) -> None:
         training.seconds, training.best_epoch = state["seconds"], state["best_epoch"]
         _restore_optimizer(training.optimizer, groups["optimizer"])
         training.snapshots = _snapshots(groups.get("snapshot", {}))
-        for name, tensor in training.choice.items():
+        for name, tensor in training.supply.choice.items():
             tensor.copy_(groups["choice"][name])
     except (RuntimeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise damaged(path, str(error).splitlines()[0]) from None
@@ -91,7 +96,7 @@ def restore(training: Training, path: Path) -> None:
 def _identity(training: Training) -> dict[str, Any]:
     """Tell, in JSON's plain values, which trainings may go on from a state."""
     recipe = dump_training(training.recipe)
-    return {"recipe": recipe, "seed": str(training.seed), "images": len(training.images)}
+    return {"recipe": recipe, "seed": str(training.seed), "images": len(training.supply.images)}
 
 
 def _snapshots(tensors: Weights) -> list[Weights]:

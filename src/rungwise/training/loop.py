@@ -26,22 +26,20 @@ import torch
 from torch import nn
 
 from rungwise import randomness
-from rungwise.augment import Turn
 from rungwise.data.images import LabelledImages
 from rungwise.errors import RunError
 from rungwise.models.base import Output
 from rungwise.models.input import ScaledNetwork, input_statistics
 from rungwise.models.summary import summarize
-from rungwise.native import kernels
-from rungwise.techniques import Batch, EpochRecord, Technique, Weights
+from rungwise.techniques import EpochRecord, Weights
 from rungwise.training import precision
-from rungwise.training.course import course_of
 from rungwise.training.memory import keep_freed_memory
-from rungwise.training.objective import Objective, cross_entropies
+from rungwise.training.objective import Objective
 from rungwise.training.operations import require_work
 from rungwise.training.passes import make_pass
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
+from rungwise.training.supply import Supply
 from rungwise.training.threads import respect_quota, suited_to
 from rungwise.training.weights import FlatWeights
 
@@ -78,11 +76,6 @@ def build_network(recipe: Recipe, train: LabelledImages, seed: Seed) -> ScaledNe
     return ScaledNetwork(net, *input_statistics(recipe.input, train))
 
 
-def to_unit(pixels: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 images (N, H, W, C) into float32 (N, C, H, W) in 0..1, channels-last."""
-    return pixels.permute(0, 3, 1, 2).float().div_(255)
-
-
 class Training:
     """One training of one recipe on given images with one seed.
 
@@ -107,12 +100,9 @@ class Training:
         for augmentation in recipe.augment:
             train = augmentation.enlarge(train)
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.images, self.labels = train.on(device), train.labels.to(device)
-        self.course = course_of(recipe, len(train))
+        self.supply = Supply(recipe, train, seed, device)
+        self.course = self.supply.course
         self.validation = validation
-        # Not F.one_hot, which looks at the labels first: on a GPU the host would wait for that.
-        self._one_hot = torch.eye(train.classes, device=device)
-        self._coins = self._toss(len(train)).to(device)
         net = build_network(recipe, train, seed)
         for position, technique in enumerate(recipe.techniques):
             technique.prepare(net, train, self._rng("prepare", position))
@@ -120,7 +110,6 @@ class Training:
         self.net: nn.Module = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._weights = FlatWeights(self.net)
         self.optimizer = recipe.optimizer.make(self._weights)
-        self._kernels = kernels() if device.type == "cpu" else None
         self._scaled = net
         self._pass = make_pass(net, self._weights, recipe.precision)
         self._freezing = [t for t in recipe.techniques if t.acts_on("frozen")]
@@ -131,11 +120,6 @@ class Training:
         self._changing_loss = [t for t in recipe.techniques if t.acts_on("change_loss")]
         self._averaging = [t for t in recipe.techniques if t.acts_on("average")]
         self._nets = recipe.nets
-        self._choosing = next((t for t in recipe.techniques if t.acts_on("choose")), None)
-        self.choice: dict[str, torch.Tensor] = {}
-        if self._choosing is not None:
-            unseen = torch.full((len(train),), math.inf, device=device)
-            self.choice = {"losses": unseen, "chosen": torch.ones(len(train), dtype=torch.bool)}
         self.average: Weights | None = None
         self.best: Weights | None = None
         self.snapshots: list[Weights] = []
@@ -156,7 +140,8 @@ class Training:
             yield from self._epoch()
 
     def _epoch(self) -> Iterator[Progress]:
-        order, steps = self._order().to(self.device), self.course.steps_of(self.epoch)
+        order = self.supply.order(self.epoch, begins=self.step == 0)
+        steps = self.course.steps_of(self.epoch)
         started = time.perf_counter() - self.seconds
         self.net.train()
         while self.step < steps:
@@ -173,24 +158,6 @@ class Training:
         course, done = self.course, self.course.steps_in(epoch - 1) + step
         return Progress(epoch, step, course.steps_of(epoch), record, done, course.steps_in_all)
 
-    def _order(self) -> torch.Tensor:
-        """Return the indices of the epoch's images in the order in which they are trained on."""
-        order = torch.randperm(len(self.images), generator=self._rng("order", self.epoch))
-        if self._choosing is None:
-            return order
-        if self.step == 0:  # Within an epoch the losses are newer than those it was chosen by.
-            self._choose(self._choosing)
-        return order[self.choice["chosen"][order]]
-
-    def _choose(self, technique: Technique) -> None:
-        count, chosen = self.course.images_of(self.epoch), self.choice["chosen"]
-        if count == len(chosen):
-            chosen.fill_(True)
-            return
-        rng = self._rng("choice", self.epoch)
-        indices = technique.choose(self.choice["losses"].cpu(), count, rng)
-        chosen.fill_(False)[indices] = True
-
     def _batch_of(self, order: torch.Tensor) -> torch.Tensor:
         first = self.step * self.recipe.batch_size
         is_last = self.step == self.course.steps_of(self.epoch) - 1
@@ -198,13 +165,12 @@ class Training:
 
     def _train_on(self, indices: torch.Tensor) -> None:
         rng = self._rng("step", self.epoch, self.step)
-        batch = self._changed_batch(indices, rng)
+        batch = self.supply.batch(indices, self.epoch, self.progress, rng)
         self._set_learning_rates()
         self._freeze()
         key = int(torch.randint(2**62, (), generator=rng, device=rng.device))
         logits = self._pass.gradients(Objective(batch, self._changing_loss), key, self.sums)
-        if self._choosing is not None:
-            self.choice["losses"][indices] = cross_entropies(logits, batch.targets)
+        self.supply.learn(indices, logits, batch)
         self.optimizer.step()
         for name, value in self.frozen.items():
             self.net.get_parameter(name).data.copy_(value)  # The optimizer's momentum moves it.
@@ -228,20 +194,6 @@ class Training:
                 # A resumed training has its value already, which the net's own may differ from.
                 self.frozen.setdefault(name, parameter.detach().clone())
         self._pass = make_pass(self._scaled, self._weights, self.recipe.precision)
-
-    def _changed_batch(self, indices: torch.Tensor, rng: torch.Generator) -> Batch:
-        pixels = self.images.gather(indices).to(self.device)
-        images = to_unit(pixels) if self._kernels is None else self._kernels.to_unit(pixels)
-        turn = Turn(self.epoch, indices, self._coins[indices])
-        for augmentation in self.recipe.augment:
-            images = augmentation.change_turn(images, rng, turn)
-        batch = Batch(images, self._one_hot[self.labels[indices]])
-        for technique in self.recipe.techniques:
-            batch = technique.change_batch(batch, rng, self.progress)
-        return batch
-
-    def _toss(self, count: int) -> torch.Tensor:
-        return torch.randint(2, (count,), generator=self._rng("coins"), dtype=torch.bool)
 
     def _forward(self, net: nn.Module, images: torch.Tensor) -> Output:
         with precision.autocast(self.recipe.precision, self.device):
@@ -314,7 +266,7 @@ class Training:
         return loss, correct
 
     def _measure(self, net: nn.Module, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        batch = Batch(to_unit(pixels.to(self.device)), self._one_hot[labels.to(self.device)])
+        batch = self.supply.unchanged(pixels, labels)
         output = self._forward(net, batch.images)
         objective = Objective(batch, self._changing_loss)
         return objective.tally(objective(output), output.logits)
