@@ -15,6 +15,7 @@ from rungwise.data import CATALOG
 from rungwise.errors import UnknownNameError
 from rungwise.ladder.presets import LADDERS, find_ladder
 from rungwise.ladder.presets.cifar10 import NORMAL, STRONG
+from rungwise.ladder.presets.whitened import momentum, muon
 from rungwise.ladder.recipes import RECIPES
 from rungwise.ladder.rung import Ladder, Rung
 from rungwise.models.base import Model
@@ -266,6 +267,19 @@ def test_article_e_weighs_its_tasks_nine_to_one_and_uses_nesterov() -> None:
     assert set(settings_of("mnist-multitask", "optimizer").values()) == {
         SGD(lr=0.01, momentum=0.9, nesterov=True)
     }
+
+
+def test_rates_of_the_speed_records_are_carried_over_to_mean_losses() -> None:
+    """Worked by hand: the sum's rates times the batch; the head's logits are a ninth, not 1/256."""
+    made = muon(2000, 256, 0.24)
+
+    assert made.bias_lr == pytest.approx(0.053 * 2000)
+    assert made.dense_lr == pytest.approx(0.67 * 2000 / 256**2 / (1 / 9) ** 2, rel=1e-4)
+    assert made.weight_decay == pytest.approx(0.004 / 0.15, rel=1e-3)
+    plain = momentum(1024)
+    assert plain.lr == pytest.approx(11.5 / (1 + 1 / 0.15), rel=1e-4)
+    decay_of_the_record = 0.0153 / 11.5
+    assert plain.weight_decay == pytest.approx(decay_of_the_record, rel=1e-2)
 
 
 def test_a_data_set_is_climbed_with_the_general_ladder() -> None:
