@@ -4,6 +4,7 @@ The article's own program, Keras on TensorFlow: the seconds that an image of a s
 process after a warm-up, times the images that the article trains on. Article A's ends by early
 stopping and is short, so it is trained whole, on the same draw of images as ours. Not counted for
 Keras, in its favour: tracing, validation, prediction, and article B's augmentation and 50 views.
+What either library loads before it begins is not counted, but it is in the process's seconds.
 Counted for ours: the whole of a recipe's training from loaded data, with validation, saving and
 the prediction of the test images with the recipe's views. Ours trains on all training images where
 the recipe needs no validation, as the articles do.
@@ -90,6 +91,7 @@ HELD_OUT = 0.2
 
 def train_whole(letter: str, recipe_name: str, draw_seed: int) -> dict[str, Any]:
     """Train a recipe in this process and return its test accuracy and what it took."""
+
     dataset = load(ARTICLES[letter].data)
     recipe = on_all_images(find_recipe(recipe_name), dataset)
     with tempfile.TemporaryDirectory() as folder:

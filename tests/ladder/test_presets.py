@@ -115,6 +115,7 @@ CHANGES = {
         "muon": ("lookahead", "techniques optimizer schedule"),
         "alternating": ("muon", "augment"),
         "views": ("alternating", "views"),
+        "resizing": ("views", "techniques epochs"),
     },
 }
 """For each rung but the first: its base, and the places where the two recipes differ."""

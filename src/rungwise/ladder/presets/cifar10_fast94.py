@@ -1,6 +1,7 @@
 """94% on CIFAR-10 in minutes on a plain processor, and what each step there is worth.
 
-Command: `rungwise climb cifar10/fast94 --rungs views --seeds 1 --fit-seeds 5`.
+Command: `rungwise climb cifar10/fast94 --rungs resizing --seeds 1 --fit-seeds 5`;
+2.8e14 operations for each net, 560 s of processor time for 45,000 of the images.
 """
 
 from dataclasses import replace
@@ -10,18 +11,24 @@ from rungwise.augment.views import Mirror
 from rungwise.ladder.presets.whitened import momentum, whitened
 from rungwise.ladder.rung import Ladder, Rung
 from rungwise.models import Compact
-from rungwise.techniques import LabelSmoothing, Lookahead
+from rungwise.techniques import LabelSmoothing, Lookahead, ProgressiveResizing
 from rungwise.training.schedule import OneCycle
 
 BATCH = 500
 MOVES = Shift(pixels=2)
 
-TOP = replace(
+VIEWS = replace(
     whitened("views", (64, 256, 256), 2, epochs=8, batch_size=BATCH, lr=0.12),
     augment=(AlternatingFlip(), MOVES),
     views=Mirror(pixels=1),
 )
-ALTERNATING = replace(TOP, name="alternating", views=None)
+RESIZING = replace(
+    VIEWS,
+    name="resizing",
+    techniques=(*VIEWS.techniques, ProgressiveResizing(sides=(20, 24), until=(0.2, 0.6))),
+    epochs=12,
+)
+ALTERNATING = replace(VIEWS, name="alternating", views=None)
 MUON = replace(ALTERNATING, name="muon", augment=(Flip(), MOVES))
 LOOKAHEAD = replace(
     MUON,
@@ -52,6 +59,7 @@ LADDER = Ladder(
         Rung(recipe=LOOKAHEAD, change="+ lookahead", base="biases"),
         Rung(recipe=MUON, change="Muon instead, rate falling in a line", base="lookahead"),
         Rung(recipe=ALTERNATING, change="images mirrored in turn", base="muon"),
-        Rung(recipe=TOP, change="+ mean over 6 views", base="alternating"),
+        Rung(recipe=VIEWS, change="+ mean over 6 views", base="alternating"),
+        Rung(recipe=RESIZING, change="small images first, 12 epochs instead of 8", base="views"),
     ),
 )

@@ -12,7 +12,7 @@ from rungwise.ladder.rung import Ladder, Rung
 from rungwise.techniques import WeightAveraging
 
 QUICK = replace(
-    whitened("quick", (32, 32, 64), 3, epochs=4, batch_size=50, lr=0.06),
+    whitened("quick", (16, 32, 32), 3, epochs=2, batch_size=50, lr=0.08),
     validation=0.2,
     augment=(Shift(pixels=2),),
 )
@@ -36,7 +36,7 @@ LADDER = Ladder(
     data="mnist@100",
     title="1,000 MNIST images: from a second's training to 99%",
     rungs=(
-        Rung(recipe=QUICK, change="compact net on a whitened first layer, Muon, 4 epochs"),
+        Rung(recipe=QUICK, change="compact net on a whitened first layer, Muon, 2 epochs"),
         Rung(recipe=LONG, change="wider net, 100 epochs", base="quick"),
         Rung(recipe=AFFINE, change="rotation, shift and zoom instead of moves", base="long"),
         Rung(recipe=ELASTIC, change="+ elastic distortion", base="affine"),
