@@ -75,7 +75,7 @@ def first_pixels(seed: Seed, augment: tuple[Augmentation, ...] = ()) -> torch.Te
     for _ in training.steps():
         pass
     seen = [watch.seen[place] for place in sorted(watch.seen)]
-    return torch.tensor(seen).view(4, len(training.images))
+    return torch.tensor(seen).view(4, len(training.supply.images))
 
 
 def test_a_training_shows_each_image_from_both_sides_in_turn() -> None:
