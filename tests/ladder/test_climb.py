@@ -372,6 +372,17 @@ def test_the_net_to_use_is_fitted_to_all_training_images_and_tested_once(
     assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 1
 
 
+def test_the_net_to_use_is_fitted_with_the_climbs_own_first_seeds(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    work = replace(climb_of(digits, tmp_path, LADDER.only(["plain"])), seeds=(3,), fits=2)
+
+    final = finish(work)[1].final
+
+    assert final is not None
+    assert [[run.summary["seed"] for run in runs] for runs in final.runs] == [["3"], ["4"]]
+
+
 def test_the_net_to_use_may_be_fitted_with_several_seeds_for_its_spread(
     digits: Dataset, tmp_path: Path
 ) -> None:

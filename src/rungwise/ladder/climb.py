@@ -103,8 +103,8 @@ class Climb:
         protocol: Written onto everything that the climb prints.
         command: What the user wrote, for the records; empty where it was no command line.
         budget: The time that is allowed; None for as much as it takes.
-        fits: With how many seeds to fit the best rung's recipe once more, the first as the net to
-            use.
+        fits: With how many seeds, from the first on, to fit the best rung's recipe once more; the
+            first one's is the net to use.
         opens_test: Whether the test set is opened at the end.
         unread: What the ladder's reading could not show, for the records.
     """
@@ -339,20 +339,18 @@ class Climb:
         Returns what was left out, too, if time was short.
         """
         rung, missed = self._best(ladder), tuple[str, ...]()
-        recipe, seeds = on_all_images(rung.recipe, self.dataset), list(range(self.fits))
+        recipe, first = on_all_images(rung.recipe, self.dataset), self.seeds[0]
         ends = self.allotment(self.budget).fitting_ends(rung) if self.budget else math.inf
-        jobs = [self._jobs_of(recipe, seed) for seed in seeds]
+        jobs = [self._jobs_of(recipe, first + further) for further in range(self.fits)]
         self.outlook.expect(itertools.chain(*jobs))
         try:
             for job in itertools.chain(*jobs):
                 yield from self._train(f"final {rung.name}", job, ends)
         except OutOfTime:
-            told = (
-                f"no time was left to fit {rung.name} to all images, seed {self.seeds[0]} is taken"
-            )
+            told = f"no time was left to fit {rung.name} to all images, seed {first} is taken"
             yield Notice(told)
             recipe, missed = rung.recipe, (told,)
-            jobs = [self._jobs_of(recipe, self.seeds[0])]
+            jobs = [self._jobs_of(recipe, first)]
         path = self.folder / MODEL_NAME
         runs = tuple(_finished(of_seed) for of_seed in jobs)
         predictor_of(recipe, runs[0], self.device).save(path)
