@@ -14,6 +14,7 @@ from rungwise.data.images import LabelledImages
 from rungwise.errors import RunError
 from rungwise.models import CNN, MLP, Compact, Multitask
 from rungwise.models.base import Model, Output
+from rungwise.models.input import to_unit
 from rungwise.models.layers import Classifier
 from rungwise.randomness import generator
 from rungwise.techniques import (
@@ -36,7 +37,6 @@ from rungwise.training.precision import Precision
 from rungwise.training.recipe import Recipe
 from rungwise.training.schedule import Cosine, CyclicCosine, OneCycle, StepDecay
 from rungwise.training.seed import Seed
-from rungwise.training.supply import to_unit
 
 CPU = torch.device("cpu")
 LINEAR = Recipe(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from rungwise.augment.base import Augmentation, Turn, uniform
-from rungwise.augment.flip import flip_where
+from rungwise.augment.base import Augmentation, Turn
+from rungwise.augment.flip import Flip, flip_where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class AlternatingFlip(Augmentation):
     """
 
     def change_images(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-        return flip_where(images, uniform(images, rng, 0, 1) < 0.5, axis=-1)
+        return Flip().change_images(images, rng)
 
     def change_turn(self, images: torch.Tensor, rng: torch.Generator, turn: Turn) -> torch.Tensor:
         is_even = turn.epoch % 2 == 0

@@ -11,6 +11,11 @@ from rungwise.models.base import Output
 InputScaling = Literal["unit", "raw", "standardized"]
 
 
+def to_unit(pixels: torch.Tensor) -> torch.Tensor:
+    """Turn uint8 images (N, H, W, C) into float32 (N, C, H, W) in 0..1, channels-last."""
+    return pixels.permute(0, 3, 1, 2).float().div_(255)
+
+
 class ScaledNetwork(nn.Module):
     """A network behind its input scaling, (pixels - mean) / std for each channel.
 
@@ -33,8 +38,12 @@ class ScaledNetwork(nn.Module):
 
     def forward(self, images: torch.Tensor) -> Output:
         """Return the net's output for images (N, C, H, W) in 0..1."""
-        output: Output = self.net((images - self.mean) / self.std)
+        output: Output = self.net(self.scaled(images))
         return output
+
+    def scaled(self, images: torch.Tensor) -> torch.Tensor:
+        """Return images (N, C, H, W) in 0..1 as the net takes them."""
+        return (images - self.mean) / self.std
 
 
 def input_statistics(

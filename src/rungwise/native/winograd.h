@@ -348,27 +348,37 @@ inline void pack_turned(const float *weight, const Shape &shape, bf16 *packed, i
 
 // --- The convolution -----------------------------------------------------------------------------
 
+// sums (COUNT, COLUMNS) = sum + the products of COUNT rows of factors with a panel of columns, both in
+// pairs; from one row of factors to the next are `to_row` numbers, from one pair to the next `to_pair`.
+template <int COUNT>
+inline __attribute__((always_inline)) void add_pairs(const bf16 *factors, int64_t to_row,
+                                                     int64_t to_pair, const bf16 *columns,
+                                                     int64_t pairs, __m512 (&sum)[COUNT][2],
+                                                     float *sums) {
+    for (int64_t pair = 0; pair < pairs; ++pair) {
+        const __m512bh left = (__m512bh)_mm512_loadu_si512(columns + pair * 2 * COLUMNS);
+        const __m512bh right = (__m512bh)_mm512_loadu_si512(columns + pair * 2 * COLUMNS + COLUMNS);
+#pragma GCC unroll 16
+        for (int row = 0; row < COUNT; ++row) {
+            int32_t both;
+            std::memcpy(&both, factors + row * to_row + pair * to_pair, sizeof both);
+            const __m512bh factor = (__m512bh)_mm512_set1_epi32(both);
+            sum[row][0] = _mm512_dpbf16_ps(sum[row][0], factor, left);
+            sum[row][1] = _mm512_dpbf16_ps(sum[row][1], factor, right);
+        }
+    }
+#pragma GCC unroll 16
+    for (int row = 0; row < COUNT; ++row) {
+        _mm512_storeu_ps(sums + row * COLUMNS, sum[row][0]);
+        _mm512_storeu_ps(sums + row * COLUMNS + LANES, sum[row][1]);
+    }
+}
+
 // sums (tiles, COLUMNS) = points (tiles, channels) times one panel of packed weights.
 template <int TILES_AT_ONCE>
 void multiply(const bf16 *points, int64_t row, const bf16 *packed, int64_t pairs, float *sums) {
     __m512 sum[TILES_AT_ONCE][2] = {};
-    for (int64_t pair = 0; pair < pairs; ++pair) {
-        const __m512bh left = (__m512bh)_mm512_loadu_si512(packed + pair * 2 * COLUMNS);
-        const __m512bh right = (__m512bh)_mm512_loadu_si512(packed + pair * 2 * COLUMNS + COLUMNS);
-#pragma GCC unroll 16
-        for (int tile = 0; tile < TILES_AT_ONCE; ++tile) {
-            int32_t both;
-            std::memcpy(&both, points + tile * row + 2 * pair, sizeof both);
-            const __m512bh factor = (__m512bh)_mm512_set1_epi32(both);
-            sum[tile][0] = _mm512_dpbf16_ps(sum[tile][0], factor, left);
-            sum[tile][1] = _mm512_dpbf16_ps(sum[tile][1], factor, right);
-        }
-    }
-#pragma GCC unroll 16
-    for (int tile = 0; tile < TILES_AT_ONCE; ++tile) {
-        _mm512_storeu_ps(sums + tile * COLUMNS, sum[tile][0]);
-        _mm512_storeu_ps(sums + tile * COLUMNS + LANES, sum[tile][1]);
-    }
+    add_pairs<TILES_AT_ONCE>(points, row, 2, packed, pairs, sum, sums);
 }
 
 constexpr decltype(&multiply<1>) MULTIPLY[] = {
@@ -476,23 +486,7 @@ inline void add_products(const bf16 *pixels, const bf16 *slopes, int64_t pairs, 
         sum[row][0] = _mm512_loadu_ps(sums + row * COLUMNS);
         sum[row][1] = _mm512_loadu_ps(sums + row * COLUMNS + LANES);
     }
-    for (int64_t pair = 0; pair < pairs; ++pair) {
-        const __m512bh left = (__m512bh)_mm512_loadu_si512(slopes + pair * 2 * COLUMNS);
-        const __m512bh right = (__m512bh)_mm512_loadu_si512(slopes + pair * 2 * COLUMNS + COLUMNS);
-#pragma GCC unroll 8
-        for (int row = 0; row < ROWS; ++row) {
-            int32_t both;
-            std::memcpy(&both, pixels + (pair * ROWS + row) * 2, sizeof both);
-            const __m512bh factor = (__m512bh)_mm512_set1_epi32(both);
-            sum[row][0] = _mm512_dpbf16_ps(sum[row][0], factor, left);
-            sum[row][1] = _mm512_dpbf16_ps(sum[row][1], factor, right);
-        }
-    }
-#pragma GCC unroll 8
-    for (int row = 0; row < ROWS; ++row) {
-        _mm512_storeu_ps(sums + row * COLUMNS, sum[row][0]);
-        _mm512_storeu_ps(sums + row * COLUMNS + LANES, sum[row][1]);
-    }
+    add_pairs<ROWS>(pixels, 2, 2 * ROWS, slopes, pairs, sum, sums);
 }
 
 // What one thread has of the slopes: of the weights' points, for each panel of columns and of rows,

@@ -12,7 +12,7 @@ from rungwise.augment.views import View, Views, unsure
 from rungwise.data.images import LabelledImages
 from rungwise.errors import DataError, RunError, UsageError
 from rungwise.models.base import Output
-from rungwise.models.input import ScaledNetwork
+from rungwise.models.input import ScaledNetwork, to_unit
 from rungwise.prediction.calibration import fit_temperature
 from rungwise.training import precision
 from rungwise.training.checkpoint import damaged, read_tensors, write_tensors
@@ -20,7 +20,6 @@ from rungwise.training.loop import EVALUATION_BATCH
 from rungwise.training.memory import keep_freed_memory
 from rungwise.training.parsing import dump_recipe, parse_recipe
 from rungwise.training.recipe import Recipe
-from rungwise.training.supply import to_unit
 
 FORMAT = 1
 """Number of the artefact's format; raised when an older reader could not read it."""

@@ -18,6 +18,7 @@ from rungwise.data import Dataset, LabelledImages, draw
 from rungwise.errors import RunError, RungwiseError, StorageError
 from rungwise.ladder.numbers import counted, percent
 from rungwise.ladder.run import open_run
+from rungwise.models.input import to_unit
 from rungwise.report import pictures
 from rungwise.report.mistakes import Mistake, gallery, mistakes, most_confident
 from rungwise.report.netdrawing import draw_network
@@ -31,7 +32,6 @@ from rungwise.report.reliability import (
 from rungwise.report.run_figures import draw_reconstructions
 from rungwise.report.waterfall import steps, waterfall
 from rungwise.storage import explaining_storage
-from rungwise.training.supply import to_unit
 
 SUFFIXES = (".png", ".svg")
 AUGMENTED_IMAGES = 6

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from rungwise.data import LabelledImages, Parts
 from rungwise.ladder.run import Run
+from rungwise.models.input import to_unit
 from rungwise.prediction.predictor import Predictor
 from rungwise.report import pictures
-from rungwise.training.supply import to_unit
 
 SHOWN_IMAGES = 10
 

@@ -46,6 +46,20 @@ ImageSize = tuple[int, int]
 """Height and width in pixels."""
 
 
+def copied(weights: Weights) -> Weights:
+    """Return weights with memory of their own."""
+    return {name: tensor.detach().clone() for name, tensor in weights.items()}
+
+
+def follow(average: Weights, weights: Weights, share: float) -> None:
+    """Move an average by a share of the way towards the weights, in place; copy counters."""
+    for name, tensor in weights.items():
+        if tensor.is_floating_point():
+            average[name].lerp_(tensor.detach(), share)
+        else:
+            average[name].copy_(tensor)
+
+
 class Technique:
     """A frozen dataclass of settings whose hooks default to no change."""
 

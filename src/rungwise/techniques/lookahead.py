@@ -10,7 +10,7 @@ its first step, not before it.
 from dataclasses import dataclass
 
 from rungwise.errors import ConfigError
-from rungwise.techniques.base import Technique, Weights
+from rungwise.techniques.base import Technique, Weights, copied, follow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +51,12 @@ class Lookahead(Technique):
         """Every few steps move the slow weights and set the net to them, all in place."""
         if average is None:
             self._require_steps(steps)
-            return {name: tensor.detach().clone() for name, tensor in weights.items()}
+            return copied(weights)
         if step % self.every:
             return average
-        follow = 1 - self.decay * (step / steps) ** 3
+        follow(average, weights, 1 - self.decay * (step / steps) ** 3)
         for name, tensor in weights.items():
-            if tensor.is_floating_point():
-                tensor.copy_(average[name].lerp_(tensor, follow))
-            else:
-                average[name].copy_(tensor)
+            tensor.copy_(average[name])
         return average
 
     def _require_steps(self, steps: int) -> None:

@@ -6,7 +6,7 @@ Source: Polyak & Juditsky 1992; Tarvainen & Valpola 2017, "Mean teachers", arXiv
 from dataclasses import dataclass
 
 from rungwise.errors import ConfigError
-from rungwise.techniques.base import Technique, Weights
+from rungwise.techniques.base import Technique, Weights, copied, follow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +37,6 @@ class WeightAveraging(Technique):
     ) -> Weights | None:
         """Move the average towards the weights (in place: it may be as large as the net)."""
         if average is None:
-            return {name: tensor.detach().clone() for name, tensor in weights.items()}
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for name, tensor in weights.items():
-            if tensor.is_floating_point():
-                average[name].lerp_(tensor.detach(), 1 - decay)
-            else:
-                average[name].copy_(tensor)
+            return copied(weights)
+        follow(average, weights, 1 - min(self.decay, (1 + step) / (10 + step)))
         return average

@@ -15,7 +15,7 @@ from rungwise.data.images import LabelledImages
 from rungwise.errors import ConfigError
 from rungwise.models.base import Model
 from rungwise.models.compact import Compact
-from rungwise.models.input import ScaledNetwork
+from rungwise.models.input import ScaledNetwork, to_unit
 from rungwise.models.layers import WhitenedConv2d
 from rungwise.techniques.base import Technique
 
@@ -63,8 +63,7 @@ class Whitening(Technique):
         """Set the first layer's filters; its bias starts at 0."""
         layer = _first_layer(net)
         chosen = train.take(torch.randperm(len(train), generator=rng)[: self.images])
-        pieces = (pixels.permute(0, 3, 1, 2) / 255 for pixels, _ in chosen.batches(PIECE))
-        scaled = ((images - net.mean) / net.std for images in pieces)
+        scaled = (net.scaled(to_unit(pixels)) for pixels, _ in chosen.batches(PIECE))
         filters = whitening_filters(scaled, layer.kernel_size[0], self.eps)
         with torch.no_grad():
             layer.weight.copy_(torch.cat([filters, -filters]).view(layer.weight.shape))

@@ -32,6 +32,7 @@ from rungwise.models.base import Output
 from rungwise.models.input import ScaledNetwork, input_statistics
 from rungwise.models.summary import summarize
 from rungwise.techniques import EpochRecord, Weights
+from rungwise.techniques.base import copied
 from rungwise.training import precision
 from rungwise.training.memory import keep_freed_memory
 from rungwise.training.objective import Objective
@@ -106,12 +107,10 @@ class Training:
         net = build_network(recipe, train, seed)
         for position, technique in enumerate(recipe.techniques):
             technique.prepare(net, train, self._rng("prepare", position))
-        net = net.to(device)
-        self.net: nn.Module = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net: ScaledNetwork = net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._weights = FlatWeights(self.net)
         self.optimizer = recipe.optimizer.make(self._weights)
-        self._scaled = net
-        self._pass = make_pass(net, self._weights, recipe.precision)
+        self._pass = make_pass(self.net, self._weights, recipe.precision)
         self._freezing = [t for t in recipe.techniques if t.acts_on("frozen")]
         self.frozen: Weights = {}
         flops = summarize(recipe.model, train.shape, train.classes).flops
@@ -180,11 +179,11 @@ class Training:
             )
         if self._nets > 1 and self._cycle_ends():
             # The last net is not among them: it is there at the end.
-            self.snapshots = [*self.snapshots, _copy(self._current())][1 - self._nets :]
+            self.snapshots = [*self.snapshots, copied(self._current())][1 - self._nets :]
 
     def _freeze(self) -> None:
         """Take what the techniques no longer train out of the way back."""
-        modules = [m for t in self._freezing for m in t.frozen(self._scaled, self.progress)]
+        modules = [m for t in self._freezing for m in t.frozen(self.net, self.progress)]
         parameters = {p for m in modules for p in m.parameters() if p.requires_grad}
         if not parameters:
             return
@@ -193,7 +192,7 @@ class Training:
                 parameter.requires_grad_(False)
                 # A resumed training has its value already, which the net's own may differ from.
                 self.frozen.setdefault(name, parameter.detach().clone())
-        self._pass = make_pass(self._scaled, self._weights, self.recipe.precision)
+        self._pass = make_pass(self.net, self._weights, self.recipe.precision)
 
     def _forward(self, net: nn.Module, images: torch.Tensor) -> Output:
         with precision.autocast(self.recipe.precision, self.device):
@@ -237,7 +236,7 @@ class Training:
         )
         self.history.append(record)
         if self.recipe.keep != "last" and self._is_best():
-            self.best = _copy(self._current())
+            self.best = copied(self._current())
             self.best_epoch = self.epoch
         self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
         self.sums.zero_()
@@ -308,7 +307,3 @@ class Training:
 
     def _rng(self, purpose: str, *position: int) -> torch.Generator:
         return randomness.generator(str(self.seed), purpose, *position)
-
-
-def _copy(weights: Weights) -> Weights:
-    return {name: tensor.clone() for name, tensor in weights.items()}

@@ -91,10 +91,8 @@ class StepDecay(Schedule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cosine(Schedule):
-    """Fall along half a cosine wave.
-
-    Source: Loshchilov & Hutter 2017, "SGDR", arXiv:1608.03983.
+class Falling(Schedule):
+    """A rate that falls to a share of itself.
 
     Raises:
         ConfigError: `end_factor` is not in 0..1.
@@ -106,6 +104,17 @@ class Cosine(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_share("end_factor", self.end_factor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine(Falling):
+    """Fall along half a cosine wave.
+
+    Source: Loshchilov & Hutter 2017, "SGDR", arXiv:1608.03983.
+
+    Raises:
+        ConfigError: `end_factor` is not in 0..1.
+    """
 
     def after_warmup(self, progress: float) -> float:
         """Return the wave's height."""
@@ -149,7 +158,7 @@ class CyclicCosine(Cosine):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linear(Schedule):
+class Linear(Falling):
     """Fall in a straight line to `end_factor`.
 
     Source: Defazio et al. 2023, "When, Why and How Much? Adaptive Learning Rate Scheduling by
@@ -158,13 +167,6 @@ class Linear(Schedule):
     Raises:
         ConfigError: `end_factor` is not in 0..1.
     """
-
-    end_factor: float = 0.0
-    """Factor at the end of the training."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_share("end_factor", self.end_factor)
 
     def after_warmup(self, progress: float) -> float:
         """Return the height of the line."""

@@ -7,17 +7,13 @@ import torch
 from rungwise import randomness
 from rungwise.augment import Turn
 from rungwise.data.images import LabelledImages
+from rungwise.models.input import to_unit
 from rungwise.native import kernels
 from rungwise.techniques import Batch, Technique
 from rungwise.training.course import course_of
 from rungwise.training.objective import cross_entropies
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
-
-
-def to_unit(pixels: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 images (N, H, W, C) into float32 (N, C, H, W) in 0..1, channels-last."""
-    return pixels.permute(0, 3, 1, 2).float().div_(255)
 
 
 class Supply:

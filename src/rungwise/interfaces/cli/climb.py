@@ -119,10 +119,12 @@ def parse_duration(text: str) -> float:
 def _command(ladder: str, options: dict[str, Any], place: Place) -> str:
     """Return the command that climbs the same again; options that are not given are None."""
     plain = Place()
-    options["--out"] = place.out if place.out != plain.out else None
-    options["--device"] = place.device if place.device != plain.device else None
+    places = {
+        "--out": place.out if place.out != plain.out else None,
+        "--device": place.device if place.device != plain.device else None,
+    }
     words = ["rungwise", "climb", ladder]
-    for name, value in options.items():
+    for name, value in (options | places).items():
         if value is True:
             words.append(name)
         elif value:
