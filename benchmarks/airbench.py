@@ -11,8 +11,7 @@ need not all cost the same (the peer's stem learns in three of the tenths), and 
 some test images with all views. From that follows the whole: set-up on loaded images (the peer's
 whitening), training, prediction of the 10,000 test images. Validation after epochs is not counted.
 A figure is the median over the rounds, the ratio the median of the rounds' own ratios; above 1 ours
-is faster. The operations are counted with all images at their full size; a recipe that trains on
-smaller ones takes fewer.
+is faster.
 
 `--full SEED` instead trains the peer once, whole, and tells its test accuracy. The C library gives
 large blocks back to the kernel after each step, which our engine forbids and plain PyTorch does
@@ -58,6 +57,7 @@ from rungwise.native import kernels
 from rungwise.prediction.predictor import Predictor
 from rungwise.storage import write_text
 from rungwise.training.loop import Training
+from rungwise.training.operations import training_operations
 from rungwise.training.seed import Seed
 from rungwise.training.threads import respect_quota
 
@@ -151,25 +151,26 @@ def our_work(name: str) -> Work:
     started = time.perf_counter()
     training = Training(job.recipe, parts.train, parts.validation, Seed(0), CPU)
     setup = time.perf_counter() - started
-    trained = len(training.images) * job.recipe.epochs * members
-    summary = summarize(recipe.model, parts.train.shape, parts.train.classes)
+    images = len(training.supply.images)
+    shape, classes, epochs = parts.train.shape, parts.train.classes, job.recipe.epochs
+    operations = training_operations(job.recipe, shape, classes, images=images, epochs=epochs)
+    summary = summarize(recipe.model, shape, classes)
     views = 1 if recipe.views is None else recipe.views.count
     about = {
         "batch_size": job.recipe.batch_size,
-        "training_images": trained,
+        "training_images": images * epochs * members,
         "predicted_images": len(test),
         "setup_seconds": setup * members,
         "parameters": summary.parameters,
         "precision": job.recipe.precision,
-        "flops": trained * summary.training_flops_per_image
-        + len(test) * views * members * summary.flops,
+        "flops": (operations + len(test) * views * summary.flops) * members,
     }
     predictor = Predictor(
         replace(recipe, ensemble=()),
         (job.recipe,) * members,
         (training.trained_network(),) * members,
         parts.train.class_names,
-        parts.train.shape,
+        shape,
     )
     return Work(
         about,
