@@ -24,6 +24,7 @@ Command: python benchmarks/airbench.py airbench.json --recipe compact --steps 2 
 
 import argparse
 import contextlib
+import functools
 import json
 import statistics
 import sys
@@ -93,7 +94,7 @@ def loaded() -> Dataset:
 def peer_work() -> Work:
     """Set the peer up."""
     data = loaded()
-    images, labels, test = data.train.images, data.train.labels, data.test.images
+    images, labels, test = data.train.images, data.train.labels, data.parts["test"].images
     started = time.perf_counter()
     training = airbench.Airbench(images, labels, seed=0)
     setup = time.perf_counter() - started
@@ -103,7 +104,7 @@ def peer_work() -> Work:
         for share in middles(places):
             first = first_step(share, steps, training.steps_per_epoch, training.steps)
             training.take(first)
-            seconds += timed(lambda first=first: take(training, first + 1, steps))
+            seconds += timed(functools.partial(take, training, first + 1, steps))
         return seconds
 
     about = {
@@ -131,13 +132,14 @@ def peer_flops(training: airbench.Airbench, predicted: int) -> int:
     for learns in (True, False):
         training.net.stem.bias.requires_grad_(learns)
         with FlopCounterMode(display=False) as counter:
-            training.loss(images, labels).backward()
+            training.loss(images, labels).backward()  # type: ignore[no-untyped-call]
         training.net.zero_grad(set_to_none=True)
         each.append(counter.get_total_flops() // 2)
     with FlopCounterMode(display=False) as counter:
         training.logits(torch.zeros(2, 32, 32, 3, dtype=torch.uint8))
-    steps = stem_steps * each[0] + (training.steps - stem_steps) * each[1]
-    return steps * airbench.BATCH_SIZE + predicted * (counter.get_total_flops() // 2)
+    steps: int = stem_steps * each[0] + (training.steps - stem_steps) * each[1]
+    predictions: int = predicted * (counter.get_total_flops() // 2)
+    return steps * airbench.BATCH_SIZE + predictions
 
 
 def our_work(name: str) -> Work:
@@ -147,7 +149,7 @@ def our_work(name: str) -> Work:
     members = len(recipe.member_recipes())
     job = make_job(recipe.member_recipes()[0], data, Seed(0), Path(), CPU)
     parts = job.parts()
-    test = parts.test.images
+    test = data.parts["test"].images
     started = time.perf_counter()
     training = Training(job.recipe, parts.train, parts.validation, Seed(0), CPU)
     setup = time.perf_counter() - started
@@ -179,7 +181,7 @@ def our_work(name: str) -> Work:
     )
 
 
-def serve(name: str, part: str, places: int) -> None:
+def serve(name: str, part: str, *, places: int) -> None:
     """Answer each number of images with the seconds that they took, as `process` has it."""
     work = peer_work() if name == PEER else our_work(name)
     print(json.dumps(work.about), flush=True)
@@ -234,20 +236,20 @@ def entry(about: dict[str, Any], turns: dict[str, list[Turn]]) -> dict[str, Any]
 def train_in_full(seed: int) -> dict[str, Any]:
     """Train the peer whole, and return its test accuracies and the seconds."""
     data = loaded()
-    images, test = data.train.images, data.test.images
+    test = data.parts["test"]
     started = time.perf_counter()
-    training = airbench.Airbench(images, data.train.labels, seed)
+    training = airbench.Airbench(data.train.images, data.train.labels, seed)
     training.train()
     trained = time.perf_counter()
-    answers = {"six views": training.logits(test).argmax(1)}
+    answers = {"six views": training.logits(test.images).argmax(1)}
     predicted = time.perf_counter()
-    answers["one view"] = training.logits(test, views=False).argmax(1)
+    answers["one view"] = training.logits(test.images, views=False).argmax(1)
     return {
         "seed": seed,
         "training_seconds": trained - started,
         "prediction_seconds": predicted - trained,
         "test_accuracy": {
-            views: (answer == data.test.labels).double().mean().item()
+            views: (answer == test.labels).double().mean().item()
             for views, answer in answers.items()
         },
     }
@@ -266,7 +268,8 @@ def main() -> None:
     options = parser.parse_args()
     respect_quota()
     if options.serve:
-        serve(*options.serve, options.places)
+        name, part = options.serve
+        serve(name, part, places=options.places)
         return
     record: dict[str, Any] = {"machine": describe_environment(CPU)}
     if options.full is not None:

@@ -67,7 +67,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         expected, seconds = undisturbed(options.ladder, Path(folder) / "undisturbed")
         place = Path(folder) / "killed"
-        kills = []
+        kills: list[float] = []
         while len(kills) < KILLS:
             # Start-up is part of each try, so the tries add up to more than one undisturbed climb.
             after = moments.uniform(0.05, 0.2) * seconds

@@ -39,7 +39,7 @@ from rungwise.bench.contestants import PEERS
 from rungwise.bench.process import Resident, thread_settings
 from rungwise.bench.rounds import Pace, warm_up
 from rungwise.bench.whole import ratios
-from rungwise.data import LabelledImages, draw, load
+from rungwise.data import Parts, draw, load
 from rungwise.ladder.environment import describe_environment
 from rungwise.ladder.final import on_all_images
 from rungwise.ladder.job import make_job
@@ -104,7 +104,7 @@ def train_whole(letter: str, recipe_name: str, draw_seed: int) -> dict[str, Any]
             runs.append(open_run(job.folder))
         trained = time.perf_counter()
         predictor = combine([run.predictor() for run in runs], recipe)
-        test = dataset.test
+        test = dataset.parts["test"]
         accuracy = evaluate(predictor.probabilities_of(test), test).accuracy
         predicted = time.perf_counter()
     return {
@@ -156,18 +156,19 @@ def extrapolated(images: int, images_per_second: float) -> float:
 def keras_whole(article: Article, seed: int, python: Path, number_format: str) -> dict[str, Any]:
     """Train the article's program whole on the images that this seed draws."""
     parts = draw(load(article.data), HELD_OUT, seed)
-    named = {"train": parts.train, "validation": parts.validation, "test": parts.test}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "images.npz"
-        np.savez(path, **arrays(named))
+        np.savez(path, allow_pickle=False, **arrays(parts))
         program = [str(python), str(PEERS / "keras_whole.py"), article.net, number_format]
         return answer_of([*program, str(path), str(seed)])
 
 
-def arrays(parts: dict[str, LabelledImages]) -> dict[str, np.ndarray]:
+def arrays(parts: Parts) -> dict[str, np.ndarray]:
     """Return images and labels of each part under their names."""
-    images = {name: part.images.numpy() for name, part in parts.items()}
-    labels = {f"{name}_labels": part.labels.numpy() for name, part in parts.items()}
+    drawn = {"train": parts.train, "validation": parts.validation, "test": parts.test}
+    named = {name: part for name, part in drawn.items() if part is not None}
+    images = {name: part.images.numpy() for name, part in named.items()}
+    labels = {f"{name}_labels": part.labels.numpy() for name, part in named.items()}
     return images | labels
 
 

@@ -13,6 +13,7 @@ Command: python benchmarks/verdicts.py docs/results/verdicts.json   (about 15 mi
 import argparse
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,11 +23,21 @@ from rungwise.ladder.verdict import SEEDS_AT_LOOKS, look_at
 RUNGS = 5
 DESIGNS = ("own images", "shared images", "overlapping images")
 SEEDS = (2, 3, 5, 10)
+
+
+class World(NamedTuple):
+    """How many images a rung is measured on, and what it owes to luck."""
+
+    images: int
+    seed_luck: float
+    taste: float
+
+
 WORLDS = (
-    {"images": 200, "seed_luck": 0.2, "taste": 1.0},
-    {"images": 2000, "seed_luck": 0.2, "taste": 1.0},
-    {"images": 2000, "seed_luck": 0.02, "taste": 1.0},
-    {"images": 2000, "seed_luck": 0.0, "taste": 0.0},
+    World(images=200, seed_luck=0.2, taste=1.0),
+    World(images=2000, seed_luck=0.2, taste=1.0),
+    World(images=2000, seed_luck=0.02, taste=1.0),
+    World(images=2000, seed_luck=0.0, taste=0.0),
 )
 OVERLAP_SHARE = 0.15
 """Each seed validates on this share of a pool, as a climb's splits do."""
@@ -42,18 +53,16 @@ def choose_images(rng: np.random.Generator, design: str, seeds: int, images: int
     return np.stack([rng.choice(pool, images, replace=False) for _ in range(seeds)])
 
 
-def null_ladder(
-    rng: np.random.Generator, chosen: np.ndarray, seed_luck: float, taste: float
-) -> list[list[Answers]]:
+def null_ladder(rng: np.random.Generator, chosen: np.ndarray, world: World) -> list[list[Answers]]:
     """Return the answers of equally good rungs, for each seed, on the chosen images."""
     pool = int(chosen.max()) + 1
     ease = rng.normal(1.5, 2.0, pool)
-    tastes = rng.normal(0, taste, (RUNGS, pool))
+    tastes = rng.normal(0, world.taste, (RUNGS, pool))
     return [
         [
             Answers(images, rng.random(len(images)) < 1 / (1 + np.exp(-logits)))
             for images in chosen
-            for logits in [ease[images] + tastes[rung, images] + rng.normal(0, seed_luck)]
+            for logits in [ease[images] + tastes[rung, images] + rng.normal(0, world.seed_luck)]
         ]
         for rung in range(RUNGS)
     ]
@@ -64,15 +73,13 @@ def simulate(
     design: str,
     seeds: int | None,
     ladders: int,
-    images: int,
-    seed_luck: float,
-    taste: float,
+    world: World,
 ) -> dict[str, float]:
     """Return the interval's coverage and the shares of false keeps, by rung and by ladder."""
     held, false_keeps, ladders_with_one = 0, 0, 0
     for _ in range(ladders):
-        chosen = choose_images(rng, design, seeds or SEEDS_AT_LOOKS[-1], images)
-        rungs = null_ladder(rng, chosen, seed_luck, taste)
+        chosen = choose_images(rng, design, seeds or SEEDS_AT_LOOKS[-1], world.images)
+        rungs = null_ladder(rng, chosen, world)
         gains = fixed_gains(rungs) if seeds else adaptive_gains(rungs)
         keeps = verdicts(gains).count("keep")
         held += sum(g.interval is not None and g.interval[0] <= 0 <= g.interval[1] for g in gains)
@@ -120,8 +127,10 @@ def main() -> None:
         for seeds in (*SEEDS, *([None] if design == DESIGNS[-1] else [])):
             for number, world in enumerate(WORLDS):
                 rng = np.random.default_rng([DESIGNS.index(design), seeds or 0, number])
-                figures = simulate(rng, design, seeds, options.ladders, **world)
-                rows.append({"design": design, "seeds": seeds or "3 to 24", **world, **figures})
+                figures = simulate(rng, design, seeds, options.ladders, world)
+                rows.append(
+                    {"design": design, "seeds": seeds or "3 to 24", **world._asdict(), **figures}
+                )
                 print(json.dumps(rows[-1]), flush=True)
     names = ("coverage", "false_keeps_per_rung", "ladders_with_a_false_keep")
     means = {name: float(np.mean([row[name] for row in rows])) for name in names}
