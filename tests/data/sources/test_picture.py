@@ -183,3 +183,16 @@ def test_an_impossible_size_is_a_config_error(
     path = write_png(tmp_path / "a.png")
     with pytest.raises(ConfigError, match="image size"):
         read_picture(path, image_size=size)  # type: ignore[arg-type]
+
+
+def test_the_content_of_a_file_reads_as_the_file_does(tmp_path: Path, write_png: WritePng) -> None:
+    path = write_png(tmp_path / "a.png", (10, 20, 30), (4, 6))
+    from_file, from_content = read_picture(path), read_picture(path.read_bytes())
+    assert (from_content.pixels == from_file.pixels).all()
+    assert (from_content.mode, from_content.size) == (from_file.mode, from_file.size)
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"", "it is empty"), (b"no", "not an image")])
+def test_broken_content_is_told_under_its_name(content: bytes, reason: str) -> None:
+    with pytest.raises(DataError, match=f"upload 3 cannot be read: .*{reason}"):
+        read_picture(content, name="upload 3")

@@ -1,4 +1,4 @@
-"""One image file, decoded: the single path from a file to pixels.
+"""One image file, decoded: the single path from a file, or its content, to pixels.
 
 The rules: EXIF rotation is applied. Transparent images are composited on black. 16-bit grey
 becomes 8-bit as round(value / 257), so that 65535 becomes 255; 16-bit colour keeps its high byte,
@@ -6,6 +6,7 @@ as Pillow reads it. Palettes are resolved, CMYK and the like become RGB. A file 
 mode is, or its whole palette. Of an animation or a multi-page file the first image counts.
 """
 
+import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,15 +49,20 @@ class Picture:
 
 
 def read_picture(
-    path: Path, *, image_size: ImageSize | None = None, channels: int | None = None
+    source: Path | bytes,
+    *,
+    image_size: ImageSize | None = None,
+    channels: int | None = None,
+    name: str | None = None,
 ) -> Picture:
     """Read an image file.
 
     Args:
-        path: The file; its content decides the format, not its suffix.
+        source: The file, or what a file holds; the content decides the format, not a suffix.
         image_size: Side length, or (height, width), to resize to with Pillow's antialiased
             bilinear filter, without regard to the aspect ratio; None keeps the size.
         channels: 1 or 3 converts to grey or colour; None keeps what the file has.
+        name: What messages call the file; its path by default.
 
     Raises:
         ConfigError: `image_size` or `channels` is impossible.
@@ -65,21 +71,22 @@ def read_picture(
     from PIL import Image, ImageOps
 
     size = height_and_width(image_size)
+    name = name or (str(source) if isinstance(source, Path) else "the image")
     if channels not in (None, 1, 3):
         raise ConfigError(f"channels is {channels}", expected="1 or 3", fix="pass 1 or 3")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # bombs are refused below; the rest is cosmetic
-            with Image.open(path, formats=FORMATS) as image:
-                _require_moderate(image.width * image.height, path)
+            with Image.open(_opened(source), formats=FORMATS) as image:
+                _require_moderate(image.width * image.height, name)
                 mode = image.mode
                 plain = _plain(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
-        raise _too_large("more than 64", path) from error
+        raise _too_large("more than 64", name) from error
     except DataError:
         raise
     except Exception as error:  # Pillow's plugins raise every kind of error on damaged files
-        raise _unreadable(path, error) from error
+        raise _unreadable(name, _reason(source, error)) from error
     original = (plain.height, plain.width)
     if channels is not None:
         plain = plain.convert("L" if channels == 1 else "RGB")
@@ -140,30 +147,37 @@ def _has_grey_palette(image: "Image.Image") -> bool:
     return bool((colours[used] == colours[used, :1]).all())
 
 
-def _require_moderate(pixels: int, path: Path) -> None:
+def _opened(source: Path | bytes) -> Path | io.BytesIO:
+    return source if isinstance(source, Path) else io.BytesIO(source)
+
+
+def _require_moderate(pixels: int, name: str) -> None:
     if pixels > LARGEST_PIXELS:
-        raise _too_large(f"{pixels / 1e6:.0f}", path)
+        raise _too_large(f"{pixels / 1e6:.0f}", name)
 
 
-def _too_large(megapixels: str, path: Path) -> DataError:
+def _too_large(megapixels: str, name: str) -> DataError:
     return DataError(
-        f"{path} has {megapixels} megapixels",
+        f"{name} has {megapixels} megapixels",
         expected="at most 64 megapixels; rungwise is for small images",
         fix="shrink the file, or take it out of the folder",
     )
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def _reason(source: Path | bytes, error: Exception) -> str:
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        reason = "it is empty" if path.stat().st_size == 0 else "it is not an image"
-    elif isinstance(error, OSError) and error.strerror:
-        reason = error.strerror
-    else:
-        reason = str(error) or type(error).__name__
+        size = source.stat().st_size if isinstance(source, Path) else len(source)
+        return "it is not an image" if size else "it is empty"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _unreadable(name: str, reason: str) -> DataError:
     return DataError(
-        f"{path} cannot be read: {reason}",
+        f"{name} cannot be read: {reason}",
         expected="a whole PNG, JPEG, BMP, GIF, WebP, TIFF or PPM file",
         fix="replace the file, or take it out of the folder",
     )

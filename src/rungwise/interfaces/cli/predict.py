@@ -35,6 +35,7 @@ def predict(
     import torch
 
     from rungwise.interfaces.cli.predictors import open_predictor
+    from rungwise.prediction.pictures import pixels_for
     from rungwise.training.device import choose_device
 
     predictor = open_predictor(run, choose_device(place.device))
@@ -42,7 +43,7 @@ def predict(
     found, problems = _files(images)
     for path in found:
         try:
-            pixels.append(_pixels(path, predictor))
+            pixels.append(pixels_for(predictor, path))
             files.append(path)
         except DataError as error:
             problems.append(error)
@@ -109,32 +110,3 @@ def _named_files(text: str) -> list[Path]:
             fix="check the path",
         )
     return found
-
-
-def _pixels(path: Path, predictor: "Predictor") -> "torch.Tensor":
-    """Decode one file as the training's files were decoded: (H, W, C) uint8."""
-    import torch
-
-    from rungwise.data.sources.picture import read_picture
-
-    channels, height, width = predictor.shape
-    picture = read_picture(
-        path,
-        image_size=(height, width) if predictor.resizes else None,
-        channels=channels if channels in (1, 3) else None,
-    )
-    found_height, found_width, found_channels = picture.pixels.shape
-    if (found_height, found_width) != (height, width):
-        raise DataError(
-            f"{path} is {found_width}x{found_height} pixels",
-            expected=f"{width}x{height}, the size of the training's images",
-            fix=f"resize it to {width}x{height}, or train on a folder with --image-size, which "
-            "makes the predictor resize too",
-        )
-    if found_channels != channels:
-        raise DataError(
-            f"{path} has {found_channels} channels",
-            expected=f"{channels}, as the training's images have",
-            fix="predict such images from Python: an image file holds grey or colour alone",
-        )
-    return torch.from_numpy(picture.pixels)
