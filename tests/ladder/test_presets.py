@@ -103,6 +103,11 @@ CHANGES = {
         "top": ("views", "augment"),
     },
     "mnist/fast": {"moved": ("plain", "augment"), "two-epochs": ("moved", "epochs")},
+    "mnist/best": {
+        "affine": ("plain", "augment"),
+        "averaging": ("affine", "techniques"),
+        "views": ("averaging", "views"),
+    },
     "fashion-mnist/fast": {
         "alternating": ("plain", "augment"),
         "views": ("alternating", "views"),

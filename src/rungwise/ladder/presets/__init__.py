@@ -13,6 +13,7 @@ from rungwise.ladder.presets import (
     fashion_mnist_fast,
     mnist_1000,
     mnist_1000_best,
+    mnist_best,
     mnist_cnn,
     mnist_fast,
     mnist_multitask,
@@ -30,6 +31,7 @@ LADDERS: dict[str, Ladder] = {
         mnist_multitask.LADDER,
         mnist_1000_best.LADDER,
         mnist_fast.LADDER,
+        mnist_best.LADDER,
         fashion_mnist_fast.LADDER,
         cifar10_fast94.LADDER,
     )
