@@ -4,6 +4,7 @@
     shift, crop, affine, elastic              move, turn, zoom and bend
     channel-shift, brightness, contrast       change the light
     cutout, random-erasing                    hide a part
+    trivial-augment                           one of all these, drawn for each image
     mirrored-copies                           enlarge the training set before the run
 
 views.py holds what test-time augmentation averages over.
@@ -23,6 +24,7 @@ from rungwise.augment.flip import Flip as Flip
 from rungwise.augment.mirrored_copies import MirroredCopies as MirroredCopies
 from rungwise.augment.random_erasing import RandomErasing as RandomErasing
 from rungwise.augment.shift import Shift as Shift
+from rungwise.augment.trivial_augment import TrivialAugment as TrivialAugment
 from rungwise.augment.vertical_flip import VerticalFlip as VerticalFlip
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
@@ -38,6 +40,7 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "contrast": Contrast,
     "cutout": Cutout,
     "random-erasing": RandomErasing,
+    "trivial-augment": TrivialAugment,
     "mirrored-copies": MirroredCopies,
 }
 """Every augmentation under the name that recipes, the command line and reports use."""
