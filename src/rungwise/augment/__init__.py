@@ -5,13 +5,14 @@
     channel-shift, brightness, contrast       change the light
     cutout, random-erasing                    hide a part
     trivial-augment                           one of all these, drawn for each image
-    mirrored-copies                           enlarge the training set before the run
+    mirrored-copies, balanced-copies          enlarge the training set before the run
 
 views.py holds what test-time augmentation averages over.
 """
 
 from rungwise.augment.affine import Affine as Affine
 from rungwise.augment.alternating_flip import AlternatingFlip as AlternatingFlip
+from rungwise.augment.balanced_copies import BalancedCopies as BalancedCopies
 from rungwise.augment.base import Augmentation as Augmentation
 from rungwise.augment.base import Turn as Turn
 from rungwise.augment.brightness import Brightness as Brightness
@@ -42,5 +43,6 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "random-erasing": RandomErasing,
     "trivial-augment": TrivialAugment,
     "mirrored-copies": MirroredCopies,
+    "balanced-copies": BalancedCopies,
 }
 """Every augmentation under the name that recipes, the command line and reports use."""

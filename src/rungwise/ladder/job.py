@@ -95,10 +95,10 @@ class Job:
     def _counts(self) -> tuple[int, int]:
         """Images to train on, copies counted, and to validate with; drawn once to be counted."""
         parts = self.parts()
-        one = parts.train.take(torch.zeros(1, dtype=torch.int64))
+        train = parts.train
         for augmentation in self.recipe.augment:
-            one = augmentation.enlarge(one)
-        return len(parts.train) * len(one), len(parts.validation or ())
+            train = augmentation.enlarge(train)
+        return len(train), len(parts.validation or ())
 
     @property
     def likely_epochs(self) -> int:
