@@ -112,6 +112,11 @@ CHANGES = {
         "alternating": ("plain", "augment"),
         "views": ("alternating", "views"),
     },
+    "cifar10/best": {
+        "longer": ("resizing", "epochs"),
+        "cutout": ("longer", "augment"),
+        "wide": ("cutout", "model.widths optimizer epochs"),
+    },
     "cifar10/fast94": {
         "whitening": ("plain", "model.whitened_patch techniques"),
         "identity": ("whitening", "model.identity_init"),

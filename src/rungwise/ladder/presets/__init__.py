@@ -7,6 +7,7 @@ from rungwise.data.spec import parse_spec
 from rungwise.errors import UnknownNameError
 from rungwise.ladder.presets import (
     cifar10,
+    cifar10_best,
     cifar10_fast94,
     digits,
     fashion_mnist,
@@ -34,6 +35,7 @@ LADDERS: dict[str, Ladder] = {
         mnist_best.LADDER,
         fashion_mnist_fast.LADDER,
         cifar10_fast94.LADDER,
+        cifar10_best.LADDER,
     )
 }
 

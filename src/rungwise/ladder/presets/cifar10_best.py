@@ -1,0 +1,34 @@
+"""CIFAR-10 beyond 94%: what further epochs, a hidden square and a wider net are worth.
+
+Command: `rungwise climb cifar10/best --rungs cutout --seeds 1 --fit-seeds 5` for a net of ten
+minutes, `--rungs wide` for one of half an hour.
+"""
+
+from dataclasses import replace
+
+from rungwise.augment import Cutout
+from rungwise.ladder.presets.cifar10_fast94 import BATCH, RESIZING
+from rungwise.ladder.presets.whitened import muon
+from rungwise.ladder.rung import Ladder, Rung
+
+LONGER = replace(RESIZING, name="longer", epochs=24)
+CUTOUT = replace(LONGER, name="cutout", augment=(*LONGER.augment, Cutout(size=10)))
+WIDE = replace(
+    CUTOUT,
+    name="wide",
+    model=replace(CUTOUT.model, widths=(128, 384, 384)),
+    optimizer=muon(BATCH, 384, lr=0.12),
+    epochs=22,
+)
+
+LADDER = Ladder(
+    name="cifar10/best",
+    data="cifar10",
+    title="CIFAR-10 with one net, as accurate as an hour allows",
+    rungs=(
+        Rung(recipe=RESIZING, change="94%: whitened compact net, Muon, small images first"),
+        Rung(recipe=LONGER, change="24 epochs instead of 12", base="resizing"),
+        Rung(recipe=CUTOUT, change="+ a square of 10 pixels cut out", base="longer"),
+        Rung(recipe=WIDE, change="half as wide again and more, 22 epochs", base="cutout"),
+    ),
+)
