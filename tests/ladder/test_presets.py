@@ -109,6 +109,7 @@ CHANGES = {
         "views": ("averaging", "views"),
     },
     "fashion-mnist/fast": {
+        "quick": ("plain", "epochs"),
         "alternating": ("plain", "augment"),
         "views": ("alternating", "views"),
     },
