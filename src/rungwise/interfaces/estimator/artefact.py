@@ -1,6 +1,6 @@
 """What an estimator's file keeps beside the predictor: parameters, labels, range, history; JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 
 from rungwise.errors import RunError, UsageError
 from rungwise.interfaces.estimator.fitting import plain_value
+from rungwise.prediction.predictor import Predictor
 from rungwise.techniques import EpochRecord
 from rungwise.training.checkpoint import damaged
 from rungwise.training.parsing import dump_recipe, parse_recipe
@@ -44,8 +45,16 @@ def notes_of(classifier: Any) -> dict[str, Any]:
     }
 
 
-def remembered(path: Path, notes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def remembered(
+    path: Path, predictor: Predictor, notes: Mapping[str, Any], known: Collection[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the parameters and the fitted attributes that `notes_of` has written.
+
+    Args:
+        path: The file, for messages.
+        predictor: What the file holds.
+        notes: What was kept with it.
+        known: The parameters that a classifier has.
 
     Raises:
         RunError: The file at `path` holds no classifier, or is damaged.
@@ -59,9 +68,16 @@ def remembered(path: Path, notes: Mapping[str, Any]) -> tuple[dict[str, Any], di
     try:
         kept = notes[KEY]
         parameters = {name: _read(name, value) for name, value in kept["parameters"].items()}
+        classes = np.array(kept["classes"]["values"], dtype=kept["classes"]["dtype"])
+        if parameters.keys() - set(known) or tuple(map(str, classes)) != predictor.class_names:
+            raise ValueError("its parameters or labels are not the predictor's")
         low, high = map(float, kept["value_range"])
+        channels, height, width = predictor.shape
         fitted: dict[str, Any] = {
-            "classes_": np.array(kept["classes"]["values"], dtype=kept["classes"]["dtype"]),
+            "predictor_": predictor,
+            "image_shape_": (height, width, channels),
+            "n_features_in_": height * width * channels,
+            "classes_": classes,
             "value_range_": (low, high),
             "seed_": int(kept["seed"]),
             "history_": [[EpochRecord(**one) for one in epochs] for epochs in kept["history"]],

@@ -245,11 +245,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             RunError: The file is missing, damaged, or holds no classifier.
         """
         predictor, notes = read_artefact(Path(path), choose_device(device))
-        parameters, fitted = remembered(Path(path), notes)
+        known = cls().get_params(deep=False)
+        parameters, fitted = remembered(Path(path), predictor, notes, known)
         classifier = cls(**{**parameters, "device": device})
-        channels, height, width = predictor.shape
-        known = {"predictor_": predictor, "image_shape_": (height, width, channels), **fitted}
-        for name, value in {**known, "n_features_in_": channels * height * width}.items():
+        for name, value in fitted.items():
             setattr(classifier, name, value)
         return classifier
 
