@@ -1,8 +1,9 @@
 """The predictor: nets, input scaling, class names, test-time views and ensemble in one artefact."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -166,8 +167,12 @@ class Predictor:
         temperatures = tuple(fit_temperature(torch.cat(one), images.labels) for one in logits)
         return replace(self, temperatures=temperatures)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, notes: Mapping[str, Any] | None = None) -> None:
         """Write the artefact: one safetensors file with its description in the header.
+
+        Args:
+            path: The file.
+            notes: JSON values that its maker keeps with it; `read_artefact` gives them back.
 
         Raises:
             StorageError: The disk is full or the place cannot be written.
@@ -185,6 +190,7 @@ class Predictor:
             "shape": self.shape,
             "resizes": self.resizes,
             "temperatures": self.temperatures,
+            **({"notes": notes} if notes else {}),
         }
         write_tensors(path, tensors, description)
 
@@ -195,32 +201,45 @@ class Predictor:
         Raises:
             RunError: The file is missing, damaged or of a newer format.
         """
-        device = device or torch.device("cpu")
-        tensors, description = read_tensors(path)
-        if "format" not in description:
-            raise damaged(path, "it is no trained predictor")
-        if description["format"] != FORMAT:
-            raise RunError(
-                f"{path} is an artefact of format {description['format']}",
-                expected=f"format {FORMAT}",
-                fix="install the version of rungwise that wrote it",
-            )
-        try:
-            members = tuple(parse_recipe(plain, str(path)) for plain in description["members"])
-            shape = tuple(description["shape"])
-            class_names = tuple(description["class_names"])
-            nets = tuple(
-                _rebuild(recipe, shape, len(class_names), _of_member(tensors, index)).to(device)
-                for index, recipe in enumerate(members)
-            )
-            recipe = parse_recipe(description["recipe"], str(path))
-            resizes = bool(description["resizes"])
-            temperatures = _temperatures(description.get("temperatures", ()), len(nets))
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise damaged(path, str(error).splitlines()[0]) from None
-        if not nets:
-            raise damaged(path, "it holds no nets")
-        return cls(recipe, members, nets, class_names, shape, resizes, device, temperatures)
+        return read_artefact(path, device)[0]
+
+
+def read_artefact(
+    path: Path, device: torch.device | None = None
+) -> tuple[Predictor, dict[str, Any]]:
+    """Read an artefact, and the notes that its maker kept with it.
+
+    Raises:
+        RunError: The file is missing, damaged or of a newer format.
+    """
+    device = device or torch.device("cpu")
+    tensors, description = read_tensors(path)
+    if "format" not in description:
+        raise damaged(path, "it is no trained predictor")
+    if description["format"] != FORMAT:
+        raise RunError(
+            f"{path} is an artefact of format {description['format']}",
+            expected=f"format {FORMAT}",
+            fix="install the version of rungwise that wrote it",
+        )
+    try:
+        members = tuple(parse_recipe(plain, str(path)) for plain in description["members"])
+        shape = tuple(description["shape"])
+        class_names = tuple(description["class_names"])
+        nets = tuple(
+            _rebuild(recipe, shape, len(class_names), _of_member(tensors, index)).to(device)
+            for index, recipe in enumerate(members)
+        )
+        recipe = parse_recipe(description["recipe"], str(path))
+        resizes = bool(description["resizes"])
+        temperatures = _temperatures(description.get("temperatures", ()), len(nets))
+        notes = dict(description.get("notes", {}))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise damaged(path, str(error).splitlines()[0]) from None
+    if not nets:
+        raise damaged(path, "it holds no nets")
+    predictor = Predictor(recipe, members, nets, class_names, shape, resizes, device, temperatures)
+    return predictor, notes
 
 
 def combine(predictors: Sequence[Predictor], recipe: Recipe | None = None) -> Predictor:
