@@ -8,17 +8,16 @@ from dataclasses import replace
 
 from rungwise.augment import Cutout
 from rungwise.ladder.presets.cifar10_fast94 import BATCH, RESIZING
-from rungwise.ladder.presets.whitened import muon
+from rungwise.ladder.presets.whitened import whitened
 from rungwise.ladder.rung import Ladder, Rung
 
 LONGER = replace(RESIZING, name="longer", epochs=24)
 CUTOUT = replace(LONGER, name="cutout", augment=(*LONGER.augment, Cutout(size=10)))
 WIDE = replace(
-    CUTOUT,
-    name="wide",
-    model=replace(CUTOUT.model, widths=(128, 384, 384)),
-    optimizer=muon(BATCH, 384, lr=0.12),
-    epochs=22,
+    whitened("wide", (128, 384, 384), 2, epochs=22, batch_size=BATCH, lr=0.12),
+    augment=CUTOUT.augment,
+    techniques=CUTOUT.techniques,
+    views=CUTOUT.views,
 )
 
 LADDER = Ladder(
