@@ -7,7 +7,7 @@ from rungwise.errors import DataError, UsageError
 from rungwise.interfaces.cli.datasets import load_as_trained, load_own, require_shape
 from rungwise.interfaces.cli.options import Output, Switch
 from rungwise.interfaces.cli.printing import print_json, print_table
-from rungwise.ladder.numbers import percent
+from rungwise.ladder.numbers import counted
 
 if TYPE_CHECKING:
     from rungwise.data import Dataset, LabelledImages
@@ -105,9 +105,7 @@ def _images(
     return images, f"{kind} of {subject.dataset.name}" if subject.dataset else kind
 
 
-def _images_of(
-    data: str, predictor: "Predictor", offline: bool
-) -> "tuple[LabelledImages, str]":
+def _images_of(data: str, predictor: "Predictor", offline: bool) -> "tuple[LabelledImages, str]":
     dataset = load_as_trained(data, predictor, offline=offline)
     images, kind = (dataset.test, "test images") if dataset.test else (dataset.train, "images")
     require_shape(predictor, images)
@@ -127,16 +125,17 @@ def _print(file: dict[str, Any], own: Path) -> None:
     parity = file["parity"]
     print(f"exported    {Path(file['file']).resolve()}")
     print(f"model card  {Path(file['card']).resolve()}")
-    print(f"compared    on {parity['images']} {parity['of']}")
-    print(f"  with the predictor in float32: {_agreement(parity['exported'], parity['bound'])}")
+    print(f"compared    on {parity['images']} {parity['of']}:")
+    print(f"  {_agreement(parity['exported'])} ({parity['bound']:g} is allowed)")
     if parity["house_precision"] != "float32":
-        print(f"  with the predictor as it is: {_agreement(parity['house'])}")
-    for count, what in (
-        (parity["ties"], "whose two likeliest classes are as good as tied"),
-        (parity["at_threshold"], "at the threshold of the views: either side's answer is right"),
+        precision = parity["house_precision"]
+        print(f"  beside the predictor in {precision}: {_agreement(parity['house'])}")
+    for number, what in (
+        (parity["ties"], "as good as tied between two classes"),
+        (parity["at_threshold"], "at the threshold of the views, where either answer is right"),
     ):
-        if count:
-            print(f"  {count} {'image' if count == 1 else 'images'} {what}")
+        if number:
+            print(f"  {counted(number, 'image')} {what}")
     print()
     print_table(
         ["median on one thread", "bytes", "1 image", "100 images"],
@@ -147,9 +146,8 @@ def _print(file: dict[str, Any], own: Path) -> None:
     )
 
 
-def _agreement(agreement: dict[str, float], bound: float | None = None) -> str:
-    allowed = f" ({bound:g} is allowed)" if bound is not None else ""
+def _agreement(agreement: dict[str, Any]) -> str:
     return (
-        f"the same answer for {percent(agreement['same_answer'])}, largest difference of a "
-        f"probability {agreement['largest_difference']:.2g}{allowed}"
+        f"{counted(agreement['other_answers'], 'other answer')}, largest difference of a "
+        f"probability {agreement['largest_difference']:.2g}"
     )

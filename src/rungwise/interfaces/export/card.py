@@ -23,7 +23,7 @@ def write_card(facts: dict[str, Any]) -> str:
         "Training": _training(facts),
         "Figures": _figures(facts["figures"]),
         "Limits": _limits(facts),
-        "Files": _files(facts["files"]),
+        "Files": _files(facts["files"], facts["rungwise"]),
         "Use": _usage(facts),
     }
     text = "".join(
@@ -35,8 +35,7 @@ def write_card(facts: dict[str, Any]) -> str:
 def _purpose(facts: dict[str, Any]) -> list[str]:
     image, classes = facts["image"], facts["classes"]
     return [
-        f"Tells which of {len(classes)} classes an image of {_size(image)} shows: "
-        f"{', '.join(classes)}.",
+        f"Tells which of {len(classes)} classes {_kind(image)} shows: {', '.join(classes)}.",
         "",
         f"Input `pixels`: uint8 (N, {image['height']}, {image['width']}, {image['channels']}), "
         f"values 0 to 255, any N. Output `probabilities`: float32 (N, {len(classes)}), in the "
@@ -94,7 +93,7 @@ def _training(facts: dict[str, Any]) -> list[str]:
         f"- augmentations: {_listed(training['augmentations'])}; techniques: "
         f"{_listed(training['techniques'])}",
         f"- {seconds(training['seconds'])} and {operations(training['operations'])} "
-        f"floating-point operations, in {training['precision']}, by rungwise {facts['rungwise']}",
+        f"floating-point operations, in {training['precision']}",
     ]
 
 
@@ -104,7 +103,7 @@ def _listed(names: list[str]) -> str:
 
 def _figures(figures: dict[str, Any] | None) -> list[str]:
     if figures is None:
-        return ["None on file: the predictor's file holds no figures."]
+        return ["Not on file: the predictor's own file holds no figures."]
     lines = []
     chosen_on_test = figures["validation_is_test"]
     if figures["validation"]:
@@ -134,13 +133,14 @@ def _figures(figures: dict[str, Any] | None) -> list[str]:
 def _limits(facts: dict[str, Any]) -> list[str]:
     image = facts["image"]
     resized = (
-        "training resized image files to it, without regard to the aspect ratio, with Pillow's "
-        "bilinear filter: do the same"
+        "for training, image files were resized to that with Pillow's bilinear filter, without "
+        "regard to the aspect ratio: do the same"
         if image["resized"]
-        else "all training images had it, so nothing is known of images that were resized"
+        else "no training image was resized, so nothing is known of images that are"
     )
     lines = [
-        f"- Takes images of {_size(image)} alone; {resized}.",
+        f"- Takes images of {image['height']}×{image['width']} pixels (height×width) alone; "
+        f"{resized}.",
         "- Gives one of its classes for any picture, also for one that shows none of them.",
         "- Not measured on other data than those above, on damaged, noisy, moved or turned images, "
         "or on groups of people or things within a class.",
@@ -150,14 +150,20 @@ def _limits(facts: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _size(image: dict[str, Any]) -> str:
-    colours = {1: "grey", 3: "RGB colour"}.get(image["channels"], f"{image['channels']} channels")
-    return f"{image['height']}×{image['width']} pixels, {colours}"
+def _kind(image: dict[str, Any]) -> str:
+    size = f"{image['height']}×{image['width']} pixels"
+    match image["channels"]:
+        case 1:
+            return f"a grey image of {size}"
+        case 3:
+            return f"a colour image (RGB) of {size}"
+        case channels:
+            return f"an image of {size} in {channels} channels"
 
 
-def _files(files: list[dict[str, Any]]) -> list[str]:
+def _files(files: list[dict[str, Any]], version: str) -> list[str]:
     lines = [
-        "| file | format | bytes | images compared | same answer | largest difference | SHA-256 |",
+        "| file | format | bytes | compared on | other answers | largest difference | SHA-256 |",
         "|---|---|---|---|---|---|---|",
     ]
     for file in files:
@@ -165,13 +171,14 @@ def _files(files: list[dict[str, Any]]) -> list[str]:
         exported = parity["exported"]
         lines.append(
             f"| `{file['file']}` | {file['format']} | {file['bytes']:,} | {parity['images']:,} "
-            f"{parity['of']} | {percent(exported['same_answer'])} | "
+            f"{parity['of']} | {exported['other_answers']} | "
             f"{exported['largest_difference']:.2g} | `{file['sha256'][:16]}` |"
         )
     return [
         *lines,
         "",
-        "Compared with rungwise's predictor in float32; the difference is of a probability.",
+        f"Exported by rungwise {version} and compared with its predictor in float32; the "
+        "difference is of a probability.",
         *_house_lines(files[-1]["parity"]),
         "",
         *_latency_lines(files),
@@ -180,10 +187,11 @@ def _files(files: list[dict[str, Any]]) -> list[str]:
 
 def _house_lines(parity: dict[str, Any]) -> Iterator[str]:
     if parity["house_precision"] != "float32":
+        house = parity["house"]
         yield (
-            f"In {parity['house_precision']}, as rungwise itself computes, "
-            f"{percent(parity['house']['same_answer'])} of the answers are the same and the "
-            f"largest difference is {parity['house']['largest_difference']:.2g}."
+            f"Rungwise itself computes in {parity['house_precision']}: beside that, "
+            f"{house['other_answers']} of {parity['images']:,} {parity['of']} get another answer, "
+            f"and the largest difference is {house['largest_difference']:.2g}."
         )
 
 

@@ -13,7 +13,7 @@ from rungwise.errors import RunError
 from rungwise.interfaces.export.card import write_card
 from rungwise.interfaces.export.formats import FORMATS
 from rungwise.interfaces.export.graph import Graph
-from rungwise.interfaces.export.parity import Parity, compare, house_precision, require_parity
+from rungwise.interfaces.export.parity import compare, house_precision, require_parity
 from rungwise.interfaces.export.speed import latencies
 from rungwise.interfaces.export.subject import Subject
 from rungwise.interfaces.extras import require_extra

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 
 from rungwise.interfaces.export.graph import Graph, silence
 
-USAGE = '''\
+USAGE = """\
 import json
 
 import numpy as np
@@ -18,13 +19,13 @@ classes = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
 images = np.zeros((2, {height}, {width}, {channels}), dtype=np.uint8)  # yours: 0 to 255
 (probabilities,) = session.run(["probabilities"], {{"pixels": images}})
 print([classes[index] for index in probabilities.argmax(axis=1)])
-'''
+"""
 
 
 def write(graph: Graph, description: Mapping[str, str], path: Path) -> None:
     """Write the graph with any number of images as its input, and the description beside it."""
     with silence():
-        program = torch.onnx.export(
+        exported = torch.onnx.export(
             graph,
             (graph.example(),),
             input_names=["pixels"],
@@ -33,6 +34,7 @@ def write(graph: Graph, description: Mapping[str, str], path: Path) -> None:
             dynamo=True,
             verbose=False,
         )
+        program = cast(torch.onnx.ONNXProgram, exported)  # None is the other exporter's
         program.model.metadata_props.update(description)
         program.save(path, external_data=False)
 

@@ -8,7 +8,7 @@ import torch
 
 from rungwise.interfaces.export.graph import Graph, silence
 
-USAGE = '''\
+USAGE = """\
 import json
 
 import torch
@@ -20,7 +20,7 @@ images = torch.zeros(2, {height}, {width}, {channels}, dtype=torch.uint8)  # you
 with torch.no_grad():
     probabilities = model(images)
 print([classes[index] for index in probabilities.argmax(1)])
-'''
+"""
 
 
 def write(graph: Graph, description: Mapping[str, str], path: Path) -> None:
