@@ -139,6 +139,15 @@ def test_a_predictors_own_file_says_little_and_the_card_admits_it(
     assert "None" not in card
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"files": [{}]}', '{"format": 0, "files": [{}]}'])
+def test_a_card_that_is_not_ours_is_replaced(subject: Subject, here: Path, text: str) -> None:
+    (here / "model-card.json").write_text(text)
+
+    exported(subject, here / "model.pt2")
+
+    assert len(json.loads((here / "model-card.json").read_text())["files"]) == 1
+
+
 def spoiling(predictor: Predictor) -> Format:
     """Return a format that changes a weight before it writes."""
     kind = FORMATS["torch-export"]

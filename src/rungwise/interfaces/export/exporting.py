@@ -20,6 +20,9 @@ from rungwise.interfaces.extras import require_extra
 from rungwise.ladder.environment import processor_name
 from rungwise.storage import replacing, sha256, write_text
 
+CARD_FORMAT = 1
+"""Number of the card's JSON form; raised when its keys change."""
+
 
 def require_exportable(subject: Subject, kind: str) -> None:
     """Check what can be checked before any image is read.
@@ -113,23 +116,22 @@ def _latency(
 def _write_cards(subject: Subject, file: dict[str, Any], path: Path) -> Path:
     """Write the card as Markdown and JSON; other files of the same predictor stay on it."""
     card = path.with_name(f"{path.stem}-card.md")
-    facts = subject.facts()
-    facts["files"] = [*_others(card.with_suffix(".json"), facts["predictor"], path), file]
+    facts = {"format": CARD_FORMAT, **subject.facts()}
+    facts["files"] = [*_others(card.with_suffix(".json"), facts, path), file]
     write_text(card.with_suffix(".json"), json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
     write_text(card, write_card(facts))
     return card
 
 
-def _others(earlier: Path, predictor: dict[str, str], path: Path) -> list[dict[str, Any]]:
+def _others(earlier: Path, ours: dict[str, Any], path: Path) -> list[dict[str, Any]]:
     """Return what an earlier card says of files that still lie there as they were written."""
     try:
         facts = json.loads(earlier.read_text(encoding="utf-8"))
+        alike = all(facts[key] == ours[key] for key in ("format", "rungwise", "predictor"))
         return [
             file
-            for file in facts["files"]
-            if facts["predictor"] == predictor
-            and file["file"] != path.name
-            and sha256(path.with_name(file["file"])) == file["sha256"]
+            for file in (facts["files"] if alike else [])
+            if file["file"] != path.name and sha256(path.with_name(file["file"])) == file["sha256"]
         ]
     except (OSError, ValueError, KeyError, TypeError):  # there is none, or not ours
         return []
