@@ -81,6 +81,21 @@ class Predictor:
         self._require_shape(images.pixels)
         return self._joined(pixels for pixels, _ in images.batches(EVALUATION_BATCH))
 
+    def probabilities_unbranched(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return what `probabilities` does, computed in one way whatever the pixels are.
+
+        For graphs: with `below`, all images get all views, and then the answers are chosen.
+
+        Args:
+            pixels: (N, H, W, C) uint8 of the training's shape; all N are computed at once.
+        """
+        views = self.recipe.views
+        answers = self._mean(pixels, views, 0)
+        if views is None or views.below == 1:
+            return answers
+        plain = self._mean(pixels, None, 0)
+        return torch.where(unsure(plain, views.below)[:, None], answers, plain)
+
     def reconstructions(self, pixels: torch.Tensor) -> torch.Tensor | None:
         """Return the first net's reconstructions (N, C, H, W) in 0..1, if it makes any."""
         self._require_shape(pixels)
@@ -109,7 +124,8 @@ class Predictor:
     def _mean(self, pixels: torch.Tensor, views: Views | None, start: int) -> torch.Tensor:
         """Return the mean of the nets' probabilities over the views."""
         images = to_unit(pixels.to(self.device))
-        total = torch.zeros(len(pixels), len(self.class_names), device=self.device)
+        # Not `len`: in an exported graph the number of images is a symbol.
+        total = torch.zeros(pixels.shape[0], len(self.class_names), device=self.device)
         for member in range(len(self.nets)):
             rng = randomness.generator("views", member, start)
             for view, weight in self._copies(images, views, rng):
@@ -147,6 +163,11 @@ class Predictor:
             ConfigError: The views would have no effect with the recipe's augmentations.
         """
         return replace(self, recipe=replace(self.recipe, views=views))
+
+    def in_float32(self) -> "Predictor":
+        """Return the same nets computing in float32, whatever they were trained in."""
+        members = tuple(replace(member, precision="float32") for member in self.members)
+        return replace(self, members=members)
 
     def with_temperature_scaling(self, wanted: bool) -> "Predictor":
         """Return the same nets with their logits divided by their temperatures, or not.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from cyclopts import Parameter
 
 from rungwise.errors import DataError, UsageError
+from rungwise.interfaces.cli.datasets import load_as_trained, load_own, require_shape
 from rungwise.interfaces.cli.options import Output, Place
 from rungwise.interfaces.cli.printing import print_json, print_table
 from rungwise.ladder.numbers import percent
@@ -103,7 +104,7 @@ def _images_of(
             expected="the run's own data, whose split is known",
             fix="leave DATA or --part out",
         )
-    dataset = _load_as_trained(data, predictor, place)
+    dataset = load_as_trained(data, predictor, offline=place.offline)
     if dataset.test is not None:
         return _Chosen(dataset.test, "test images", dataset)
     runs = _runs([path for path in paths if path.is_dir()])
@@ -116,23 +117,12 @@ def _images_of(
     return _Chosen(dataset.train, "images")
 
 
-def _load_as_trained(data: str, predictor: "Predictor", place: Place) -> "Dataset":
-    """Load a data set; a folder's images are resized if the run's were."""
-    from rungwise.data import CATALOG, load
-    from rungwise.data.spec import parse_spec
-
-    path = parse_spec(data, CATALOG).path
-    resized = predictor.resizes and path is not None and path.is_dir()
-    size = predictor.shape[1:] if resized else None
-    return load(data, offline=place.offline, image_size=size)
-
-
 def _own_images(paths: list[Path], part: str, place: Place) -> _Chosen:
     from rungwise.data import draw
     from rungwise.training.seed import Seed
 
     runs = _runs(paths)
-    dataset = _own_dataset(runs[0], place)
+    dataset = load_own(runs[0], offline=place.offline)
     if part == "test":
         if dataset.test is None:
             raise DataError(
@@ -171,19 +161,6 @@ def _runs(paths: list[Path]) -> "list[Run]":
     return [open_run(path) for path in paths]
 
 
-def _own_dataset(run: "Run", place: Place) -> "Dataset":
-    from rungwise.data import load
-
-    dataset = load(run.summary["data"], offline=place.offline, image_size=run.summary["image_size"])
-    if dataset.fingerprint != run.summary["fingerprint"]:
-        raise DataError(
-            f"the data set {dataset.name} is not what the run was trained on",
-            expected=f"content with the fingerprint {run.summary['fingerprint'][:16]}",
-            fix="restore the data, or name the data set to evaluate on explicitly",
-        )
-    return dataset
-
-
 def _require_fitting(predictor: "Predictor", images: "LabelledImages") -> None:
     if predictor.class_names != images.class_names:
         raise DataError(
@@ -191,13 +168,7 @@ def _require_fitting(predictor: "Predictor", images: "LabelledImages") -> None:
             expected=f"the run's: {', '.join(predictor.class_names)}",
             fix="evaluate on data with the same classes in the same order",
         )
-    if predictor.shape != images.shape:
-        found, wanted = ("x".join(map(str, shape)) for shape in (images.shape, predictor.shape))
-        raise DataError(
-            f"the data's images are of shape {found}",
-            expected=f"the run's: {wanted} (channels, height, width)",
-            fix="evaluate on images of that shape",
-        )
+    require_shape(predictor, images)
 
 
 def _print(evaluation: "Evaluation", measured_on: str) -> None:
