@@ -114,7 +114,7 @@ CHANGES = {
         "views": ("alternating", "views"),
     },
     "cifar10/best": {
-        "longer": ("resizing", "epochs"),
+        "longer": ("unsure", "epochs"),
         "cutout": ("longer", "augment"),
         "wide": ("cutout", "model.widths optimizer epochs"),
     },
@@ -127,6 +127,7 @@ CHANGES = {
         "alternating": ("muon", "augment"),
         "views": ("alternating", "views"),
         "resizing": ("views", "techniques epochs"),
+        "unsure": ("resizing", "views"),
     },
 }
 """For each rung but the first: its base, and the places where the two recipes differ."""

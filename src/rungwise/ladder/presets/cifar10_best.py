@@ -7,11 +7,11 @@ minutes, `--rungs wide` for one of half an hour.
 from dataclasses import replace
 
 from rungwise.augment import Cutout
-from rungwise.ladder.presets.cifar10_fast94 import BATCH, RESIZING
+from rungwise.ladder.presets.cifar10_fast94 import BATCH, UNSURE
 from rungwise.ladder.presets.whitened import whitened
 from rungwise.ladder.rung import Ladder, Rung
 
-LONGER = replace(RESIZING, name="longer", epochs=24)
+LONGER = replace(UNSURE, name="longer", epochs=24)
 CUTOUT = replace(LONGER, name="cutout", augment=(*LONGER.augment, Cutout(size=10)))
 WIDE = replace(
     whitened("wide", (128, 384, 384), 2, epochs=22, batch_size=BATCH, lr=0.12),
@@ -25,8 +25,8 @@ LADDER = Ladder(
     data="cifar10",
     title="CIFAR-10 with one net, as accurate as an hour allows",
     rungs=(
-        Rung(recipe=RESIZING, change="94%: whitened compact net, Muon, small images first"),
-        Rung(recipe=LONGER, change="24 epochs instead of 12", base="resizing"),
+        Rung(recipe=UNSURE, change="94%: whitened compact net, Muon, small images first"),
+        Rung(recipe=LONGER, change="24 epochs instead of 12", base="unsure"),
         Rung(recipe=CUTOUT, change="+ a square of 10 pixels cut out", base="longer"),
         Rung(recipe=WIDE, change="half as wide again and more, 22 epochs", base="cutout"),
     ),
