@@ -73,6 +73,24 @@ def pixels_in(data_url: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data_url.removeprefix(start)))))
 
 
+@pytest.fixture(name="untrained")
+def untrained_fixture() -> Callable[..., Predictor]:
+    """Return the function that makes a predictor with random weights."""
+    return untrained
+
+
+@pytest.fixture(name="png")
+def png_fixture() -> Callable[..., bytes]:
+    """Return the function that makes an image file of noise."""
+    return png
+
+
+@pytest.fixture
+def shown() -> Callable[[str], np.ndarray]:
+    """Return the function that reads a data URL."""
+    return pixels_in
+
+
 class Reply(NamedTuple):
     """What a service answered."""
 
