@@ -129,6 +129,7 @@ function showAnswer(answer, milliseconds) {
   at("problem").hidden = at("waiting").hidden = true;
   at("answer").hidden = false;
   at("class").textContent = answer.class;
+  at("class").classList.toggle("long", answer.class.length > 6);
   at("probability").textContent = percent(answer.probability);
   at("picture").src = answer.picture;
   at("rebuilt").hidden = !answer.reconstruction;
