@@ -53,7 +53,9 @@ def test_an_explanation_shows_what_the_net_sees_and_its_views(untrained: Make, s
     assert (shown(answer["picture"]) == image[0].numpy()).all()
     assert [view["weight"] for view in answer["views"]] == [0.5, 0.5]
     assert (shown(answer["views"][1]["picture"]) == image[0].flip(1).numpy()).all()
-    mean = [sum(v["weight"] * v["probabilities"][n] for v in answer["views"]) for n in ("cat", "dog")]
+    mean = [
+        sum(v["weight"] * v["probabilities"][n] for v in answer["views"]) for n in ("cat", "dog")
+    ]
     assert mean == pytest.approx([answer["probabilities"][n] for n in ("cat", "dog")])
     assert answer["reconstruction"] is None
 
@@ -65,7 +67,9 @@ def test_a_reconstruction_is_a_picture(untrained: Make, shown: Make) -> None:
     answer = Answerer(predictor)([Question(image, explain=True)])[0][0]
 
     made = predictor.reconstructions(image)
-    assert np.abs(shown(answer["reconstruction"]) / 255 - made[0, 0].numpy()).max() <= 0.5 / 255 + 1e-6
+    assert (
+        np.abs(shown(answer["reconstruction"]) / 255 - made[0, 0].numpy()).max() <= 0.5 / 255 + 1e-6
+    )
 
 
 def test_data_urls_keep_every_level(shown: Make) -> None:

@@ -116,7 +116,10 @@ def test_forms_without_files_are_refused(serving: Make, disposition: bytes, word
 
 
 def test_a_charset_of_the_client_s_choice_does_no_harm(serving: Make, png: Make) -> None:
-    form = (b"--f\r\nContent-Disposition: form-data; name=x; filename=+2AA-\r\n\r\n", b"\r\n--f--\r\n")
+    form = (
+        b"--f\r\nContent-Disposition: form-data; name=x; filename=+2AA-\r\n\r\n",
+        b"\r\n--f--\r\n",
+    )
     with serving() as client:
         for charset in ("utf-7", "unicode_escape", "idna", "punycode", "rot13", "nonsense"):
             headers = {"Content-Type": f"multipart/form-data; boundary=f; charset={charset}"}
@@ -156,8 +159,10 @@ def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nothing", 404), ("GET", "/predict", 405), ("DELETE", "/model", 405)]
-    + [("GET", "/docs", 404), ("GET", "/redoc", 404), ("GET", "/page.html/../../limits.py", 404)],
+    [
+        *[("GET", "/nothing", 404), ("GET", "/predict", 405), ("DELETE", "/model", 405)],
+        *[("GET", "/docs", 404), ("GET", "/redoc", 404), ("GET", "/page.css/../limits.py", 404)],
+    ],
 )
 def test_wrong_paths_and_methods_are_told(
     serving: Make, method: str, path: str, status: int
@@ -225,7 +230,9 @@ def hold_up(client: Any) -> tuple[threading.Event, threading.Event]:
     return free, busy
 
 
-def test_requests_at_a_time_are_answered_together(serving: Make, untrained: Make, png: Make) -> None:
+def test_requests_at_a_time_are_answered_together(
+    serving: Make, untrained: Make, png: Make
+) -> None:
     predictor = untrained()
     replies: dict[int, Any] = {}
     with serving(predictor) as client:

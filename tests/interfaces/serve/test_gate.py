@@ -15,7 +15,9 @@ from rungwise.interfaces.serve.refusal import Refusal
 GATE = Gate(frozenset(("localhost", "box")))
 
 
-def request(method: str = "GET", path: str = "/model", client: str = "1.2.3.4", **headers: str) -> Any:
+def request(
+    method: str = "GET", path: str = "/model", client: str = "1.2.3.4", **headers: str
+) -> Any:
     named = {"host": "localhost:8000"} | {k.replace("_", "-"): v for k, v in headers.items()}
     raw = [(name.encode(), value.encode("latin-1")) for name, value in named.items() if value]
     scope = {"type": "http", "method": method, "path": path, "headers": raw, "query_string": b""}
@@ -74,8 +76,10 @@ def test_following_a_link_to_the_page_is_allowed() -> None:
 
 @pytest.mark.parametrize(
     ("sent", "expected"),
-    [("Bearer sesame", 200), ("bearer  sesame", 200), ("Bearer sesam", 401), ("sesame", 401)]
-    + [("", 401), ("Basic sesame", 401), ("Bearer é", 401), ("Bearer", 401)],
+    [
+        *[("Bearer sesame", 200), ("bearer  sesame", 200), ("Bearer sesam", 401), ("sesame", 401)],
+        *[("", 401), ("Basic sesame", 401), ("Bearer é", 401), ("Bearer", 401)],
+    ],
 )
 def test_the_token_opens_all_but_the_page_and_health(sent: str, expected: int) -> None:
     gate = Gate(frozenset(("localhost",)), token="sesame")

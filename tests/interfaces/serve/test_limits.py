@@ -23,4 +23,7 @@ def test_a_queue_holds_a_request() -> None:
 
 
 def test_megabytes_and_megapixels_are_millions() -> None:
-    assert (Limits(body_megabytes=0.5).body_bytes, Limits(megapixels=2).pixels) == (500_000, 2_000_000)
+    assert (Limits(body_megabytes=0.5).body_bytes, Limits(megapixels=2).pixels) == (
+        500_000,
+        2_000_000,
+    )

@@ -69,7 +69,8 @@ def test_a_drawing_for_28_pixels_is_made_as_mnist_s_digits_are(
         rows, columns = picture.any(1).nonzero()[0], picture.any(0).nonzero()[0]
         places = torch.arange(28) + 0.5
         centre = [
-            float((torch.tensor(picture.sum(axis)) * places).sum() / picture.sum()) for axis in (1, 0)
+            float((torch.tensor(picture.sum(axis)) * places).sum() / picture.sum())
+            for axis in (1, 0)
         ]
 
         assert rows[-1] - rows[0] + 1 == columns[-1] - columns[0] + 1 == 20

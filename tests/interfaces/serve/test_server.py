@@ -81,9 +81,9 @@ def test_slow_clients_do_not_keep_others_from_an_answer(serving: Make, png: Make
 
 
 def test_more_connections_than_allowed_are_refused(serving: Make) -> None:
-    with serving(connections=2) as client, connected(client.port), connected(client.port):
-        with connected(client.port) as third:
-            assert "too many connections" in refused(received(third), 503)["problem"]
+    with serving(connections=2) as client, contextlib.ExitStack() as connections:
+        last = [connections.enter_context(connected(client.port)) for _ in range(3)][-1]
+        assert "too many connections" in refused(received(last), 503)["problem"]
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,7 @@ def test_what_was_asked_before_the_end_is_answered(serving: Make, png: Make) -> 
 
         client.service._batcher._answer = slow
         threads = [
-            threading.Thread(target=lambda: replies.append(client.predict(png())))
-            for _ in range(5)
+            threading.Thread(target=lambda: replies.append(client.predict(png()))) for _ in range(5)
         ]
         for thread in threads:
             thread.start()

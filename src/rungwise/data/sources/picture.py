@@ -82,7 +82,7 @@ def read_picture(
             with Image.open(_opened(source), formats=FORMATS) as image:
                 pixels = image.width * image.height
                 if pixels > most_pixels:
-                    raise _too_large(f"{pixels / 1e6:.0f}", source, name, most_pixels)
+                    raise _too_large(f"{pixels / 1e6:.4g}", source, name, most_pixels)
                 mode = image.mode
                 plain = _plain(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:

@@ -63,7 +63,8 @@ class Answerer:
         """Return, for each question, an answer for each of its images."""
         pixels = torch.cat([question.pixels for question in questions])
         with suited_to(self._flops * len(pixels)):
-            rows = self._probabilities(pixels).split([question.images for question in questions])
+            sizes = [question.images for question in questions]
+            rows = torch.split(self._probabilities(pixels), sizes)
             return [
                 [
                     {**self._named(row), **(self._explained(image) if question.explain else {})}
@@ -89,7 +90,7 @@ class Answerer:
 
     def _probabilities(self, pixels: torch.Tensor) -> torch.Tensor:
         # What is drawn for an image hangs on its place in the batch, an answer must not.
-        parts = pixels.split(1) if self._alone else [pixels]
+        parts = torch.split(pixels, 1 if self._alone else len(pixels))
         return torch.cat([self._predictor.probabilities(part) for part in parts])
 
     def _named(self, row: torch.Tensor) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from rungwise.interfaces.serve.refusal import Refusal
 
 RAW_TYPES = ("image/", "application/octet-stream")
 MULTIPART = "multipart/form-data"
-EXAMPLES = "curl -F images=@a.png URL, or curl -H 'Content-Type: image/png' --data-binary @a.png URL"
+EXAMPLES = (
+    "curl -F images=@a.png URL, or curl -H 'Content-Type: image/png' --data-binary @a.png URL"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ async def image_files(request: Request, limits: Limits) -> list[ImageFile]:
         raise Refusal(
             415,
             f"the body's type is {kind[:80]!r}" if kind else "the body's type is not given",
-            expected="multipart/form-data, or one image file as image/… or application/octet-stream",
+            expected="multipart/form-data, or an image file as image/… or application/octet-stream",
             fix=f"for example {EXAMPLES}",
         )
     coding = request.headers.get("content-encoding", "identity")

@@ -39,7 +39,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read; a part of a request's head does not set the clock back that runs until all is there."""
+        """Read; parts of a request's head do not set back the clock that runs until it is there."""
         super().data_received(data)
         if self._is_asked():
             _cancel(self._asking)
@@ -89,7 +89,11 @@ class Connection(H11Protocol):
 
     def _refuse(self, status: int, problem: str, expected: str) -> None:
         self.service.metrics.requests[status] += 1
-        content = {"problem": problem, "expected": expected, "fix": "correct it, or come again later"}
+        content = {
+            "problem": problem,
+            "expected": expected,
+            "fix": "correct it, or come again later",
+        }
         body = json.dumps(content).encode()
         headers = {
             "content-type": "application/json",

@@ -1,8 +1,8 @@
 """Who may ask at all, looked at before anything of a request is read but its head.
 
 A page from elsewhere must not use a service that its visitor's machine can reach. It sends its own
-origin, which is refused; and if it has its own name point to this machine (DNS rebinding), that name
-is refused. Addresses cannot be pointed elsewhere, so any address passes as a host.
+origin, which is refused; and if it has its own name point to this machine (DNS rebinding), that
+name is refused. Addresses cannot be pointed elsewhere, so any address passes as a host.
 """
 
 import hmac
@@ -43,7 +43,10 @@ class Gate:
 
     def __post_init__(self) -> None:
         if self.token is not None and not (
-            self.token and self.token.isascii() and self.token.isprintable() and " " not in self.token
+            self.token
+            and self.token.isascii()
+            and self.token.isprintable()
+            and " " not in self.token
         ):
             raise UsageError(
                 "the token is empty or has characters that a header cannot hold",

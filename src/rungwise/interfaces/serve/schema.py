@@ -101,7 +101,9 @@ BODY = {
             "schema": {
                 "type": "object",
                 "required": ["images"],
-                "properties": {"images": {"type": "array", "minItems": 1, "items": _FILE["schema"]}},
+                "properties": {
+                    "images": {"type": "array", "minItems": 1, "items": _FILE["schema"]}
+                },
             }
         },
         "image/*": _FILE,

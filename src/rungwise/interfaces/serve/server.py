@@ -85,7 +85,8 @@ class Server(uvicorn.Server):
                 ),
             )
         )
-        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        for noisy in ("uvicorn.error", "python_multipart"):  # They tell of each bad request.
+            logging.getLogger(noisy).setLevel(logging.ERROR)
         self._service = service
         self._ready = ready
 
