@@ -348,11 +348,21 @@ class Browser:
             "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1
         )
 
-    def draw(self, selector: str, points: list[tuple[float, float]]) -> None:
-        """Draw a line over an element with the mouse, through shares of its width and height."""
+    def touch(self, kind: str, *place: float) -> None:
+        points = [{"x": place[0], "y": place[1]}] if place else []
+        self.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+
+    def draw(self, selector: str, points: list[tuple[float, float]], finger: bool = False) -> None:
+        """Draw a line over an element, through shares of its width and height."""
         box = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
         left, top, wide, high = self.value(f"(b => [b.x, b.y, b.width, b.height])({box})")
         places = [(left + x * wide, top + y * high) for x, y in points]
+        if finger:
+            self.touch("touchStart", *places[0])
+            for place in places[1:]:
+                self.touch("touchMove", *place)
+            self.touch("touchEnd")
+            return
         self.mouse("mousePressed", *places[0])
         for place in places[1:]:
             self.mouse("mouseMoved", *place)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -99,6 +100,43 @@ def test_a_digit_drawn_with_keys_is_read(browser: Make, serving: Make, digit_rea
         browser.press("Delete")
         browser.wait_for("!document.getElementById('answer').checkVisibility()")
         assert browser.problems() == []
+
+
+def test_a_digit_drawn_with_a_finger_on_a_phone_is_read(
+    browser: Make, serving: Make, digit_reader: Path
+) -> None:
+    with serving(Predictor.load(digit_reader)) as client:
+        browser.show(360, height=640)
+        browser.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        browser.open(page(client))
+        browser.wait_for(READY)
+        browser.draw("#board", ZERO, finger=True)
+        browser.wait_for("document.getElementById('class').textContent === '0'")
+
+        assert browser.value("scrollY") == 0
+        assert browser.value("document.getElementById('class').getBoundingClientRect().top") < 640
+        assert browser.problems() == []
+
+
+def test_a_pasted_picture_is_read(
+    browser: Make, serving: Make, untrained: Make, png: Make, shown: Make
+) -> None:
+    paste = """
+    (() => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(%s)], "a.png", { type: "image/png" }));
+      document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
+    })()
+    """
+    with serving(untrained()) as client:
+        browser.show(1100)
+        browser.open(page(client))
+        browser.wait_for(READY)
+        browser.value(paste % list(png()))
+        browser.wait_for(ANSWERED)
+
+        noise = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+        assert (seen(browser, shown) == noise).all()
 
 
 def test_a_dropped_file_is_read_and_a_wrong_one_explained(
