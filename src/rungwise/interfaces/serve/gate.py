@@ -19,8 +19,8 @@ from starlette.requests import Request
 from rungwise.errors import UsageError
 from rungwise.interfaces.serve.refusal import BEARER, Refusal
 
-OPEN_PATHS = frozenset(("/", "/page.css", "/page.js", "/health"))
-"""What can be had without the token: the page, which then asks for it, and whether all is well."""
+OPEN_PATHS = frozenset(("/", "/page.css", "/page.js", "/openapi.json", "/health"))
+"""Without the token: the page, which asks for it, how to use the service, whether all is well."""
 MOST_CLIENTS = 10_000
 
 
