@@ -47,6 +47,10 @@ class Connection(H11Protocol):
         elif self._asking is None:
             self._await_request(self._seconds)
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that was answered and has asked nothing since."""
+        self._close_unless_asked()
+
     def pause_writing(self) -> None:
         """Wait for a client to take its answers, but not for ever."""
         super().pause_writing()
@@ -84,7 +88,12 @@ class Connection(H11Protocol):
         self._asking = self.loop.call_later(seconds, self._close_unless_asked)
 
     def _close_unless_asked(self) -> None:
-        if not self._is_asked():
+        if self._is_asked() or self.transport.is_closing():
+            return
+        begun, _ = self.conn.trailing_data
+        if begun and self.conn.our_state is h11.IDLE:
+            self._refuse(408, "the request's head did not come in time", "a whole request")
+        else:
             self.transport.close()
 
     def _refuse(self, status: int, problem: str, expected: str) -> None:
