@@ -8,6 +8,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "rungwise"
 
 LAYERS = (
     "errors",
+    "extras",
     "randomness",
     "storage",
     "data",

@@ -500,3 +500,21 @@ def test_a_missing_or_cut_off_file_is_refused(saved: Path) -> None:
             Predictor.load(saved)
     with pytest.raises(RunError):
         Predictor.load(saved.parent / "none.safetensors")
+
+
+@pytest.mark.parametrize("views", [None, Mirror(pixels=1), RandomCopies(copies=3)])
+def test_answers_of_views_and_nets_add_up_to_the_probabilities(views: Views | None) -> None:
+    nets = [untrained(MODELS[1], seed, augment=(Shift(pixels=1),)) for seed in range(2)]
+    predictor = combine(nets).with_views(views)
+    images = pixels(4)
+
+    answers = predictor.view_answers(images)
+
+    count = 1 if views is None else views.count
+    assert [one.net for one in answers] == [0] * count + [1] * count
+    assert sum(one.weight for one in answers) == pytest.approx(1)
+    mean = torch.stack([one.weight * one.probabilities for one in answers]).sum(0)
+    torch.testing.assert_close(mean, predictor.probabilities(images))
+    assert all(one.images.shape == (4, 2, 8, 8) for one in answers)
+    if views is None or views.drawn is False:
+        assert torch.equal(answers[0].images, images.permute(0, 3, 1, 2) / 255)

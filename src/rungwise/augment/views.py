@@ -23,6 +23,9 @@ class Views:
     below: float = 1.0
     """Only images whose likeliest class has less probability get the views; 1: all images."""
 
+    drawn: bool = False
+    """Whether the copies are drawn at random: an image's hang on its place in the batch then."""
+
     @property
     def count(self) -> int:
         """Number of views of each image."""
@@ -55,6 +58,8 @@ class RandomCopies(Views):
     Raises:
         ConfigError: `copies` is below 1.
     """
+
+    drawn = True
 
     copies: int = 50
     """Number of augmented copies of each image."""

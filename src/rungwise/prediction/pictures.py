@@ -4,13 +4,17 @@ from pathlib import Path
 
 import torch
 
-from rungwise.data.sources.picture import read_picture
+from rungwise.data.sources.picture import LARGEST_PIXELS, read_picture
 from rungwise.errors import DataError
 from rungwise.prediction.predictor import Predictor
 
 
 def pixels_for(
-    predictor: Predictor, source: Path | bytes, *, name: str | None = None
+    predictor: Predictor,
+    source: Path | bytes,
+    *,
+    name: str | None = None,
+    most_pixels: int = LARGEST_PIXELS,
 ) -> torch.Tensor:
     """Decode an image file as the training's files were decoded.
 
@@ -18,13 +22,14 @@ def pixels_for(
         predictor: Says which size and how many channels the image must have.
         source: The file, or what a file holds.
         name: What messages call it; the path by default.
+        most_pixels: Larger images are refused before they are decoded.
 
     Returns:
         (H, W, C) uint8.
 
     Raises:
-        DataError: The file cannot be read, or its size is not that of the training's images and
-            they were not resized either.
+        DataError: The file cannot be read or is too large, or its size is not that of the
+            training's images and they were not resized either.
     """
     channels, height, width = predictor.shape
     name = name or (str(source) if isinstance(source, Path) else "the image")
@@ -33,6 +38,7 @@ def pixels_for(
         image_size=(height, width) if predictor.resizes else None,
         channels=channels if channels in (1, 3) else None,
         name=name,
+        most_pixels=most_pixels,
     )
     found_height, found_width, found_channels = picture.pixels.shape
     if (found_height, found_width) != (height, width):

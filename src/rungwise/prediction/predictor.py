@@ -1,6 +1,6 @@
 """The predictor: nets, input scaling, class names, test-time views and ensemble in one artefact."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,23 @@ from rungwise.training.recipe import Recipe
 
 FORMAT = 1
 """Number of the artefact's format; raised when an older reader could not read it."""
+
+
+@dataclass(frozen=True)
+class ViewAnswers:
+    """What one net answers for one view of a batch.
+
+    Args:
+        net: Index of the net.
+        images: The view, (N, C, H, W) float in 0..1.
+        weight: Share of the answers in the mean over nets and views.
+        probabilities: (N, K) float32.
+    """
+
+    net: int
+    images: torch.Tensor
+    weight: float
+    probabilities: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -103,6 +120,27 @@ class Predictor:
             output = self._forward(0, to_unit(pixels.to(self.device)))
         return None if output.reconstruction is None else output.reconstruction.float().cpu()
 
+    def view_answers(self, pixels: torch.Tensor) -> list[ViewAnswers]:
+        """Return what each net answers for each view of uint8 images (N, H, W, C), at once.
+
+        Weighted, they add up to `probabilities` of as many images; of views with `below`, for those
+        of the images that get them.
+
+        Raises:
+            DataError: The images are not of the training's shape.
+        """
+        self._require_shape(pixels)
+        with torch.no_grad():
+            return [
+                ViewAnswers(
+                    answers.net,
+                    answers.images.cpu(),
+                    answers.weight / len(self.nets),
+                    answers.probabilities.cpu(),
+                )
+                for answers in self._answers(pixels, self.recipe.views, 0)
+            ]
+
     def _joined(self, batches: Iterable[torch.Tensor]) -> torch.Tensor:
         keep_freed_memory()
         with torch.no_grad():
@@ -123,15 +161,23 @@ class Predictor:
 
     def _mean(self, pixels: torch.Tensor, views: Views | None, start: int) -> torch.Tensor:
         """Return the mean of the nets' probabilities over the views."""
-        images = to_unit(pixels.to(self.device))
         # Not `len`: in an exported graph the number of images is a symbol.
         total = torch.zeros(pixels.shape[0], len(self.class_names), device=self.device)
+        for answers in self._answers(pixels, views, start):
+            total += answers.weight * answers.probabilities
+        return (total / len(self.nets)).cpu()
+
+    def _answers(
+        self, pixels: torch.Tensor, views: Views | None, start: int
+    ) -> Iterator[ViewAnswers]:
+        """Yield the answers of each net, with weights that sum to 1 over its views."""
+        images = to_unit(pixels.to(self.device))
         for member in range(len(self.nets)):
             rng = randomness.generator("views", member, start)
             for view, weight in self._copies(images, views, rng):
                 logits = self._forward(member, view).logits.float()
-                total += weight * (logits / self._temperature(member)).softmax(1)
-        return (total / len(self.nets)).cpu()
+                probabilities = (logits / self._temperature(member)).softmax(1)
+                yield ViewAnswers(member, view, weight, probabilities)
 
     def _copies(
         self, images: torch.Tensor, views: Views | None, rng: torch.Generator

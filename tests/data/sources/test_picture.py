@@ -127,6 +127,18 @@ def test_too_many_pixels_are_refused_by_the_header(tmp_path: Path, side: int) ->
         with pytest.raises(DataError, match=r"bomb\.png has .*megapixels") as caught:
             read_picture(path)
     assert "64 megapixels" in str(caught.value)
+
+
+def test_a_lower_limit_is_told_with_what_was_found(tmp_path: Path) -> None:
+    Image.new("L", (40, 30)).save(tmp_path / "small.png")
+    content = (tmp_path / "small.png").read_bytes()
+
+    assert read_picture(content, most_pixels=1200).size == (30, 40)
+    with pytest.raises(DataError, match=r"the image has 0\.0012 megapixels") as caught:
+        read_picture(content, most_pixels=1199)
+
+    assert caught.value.expected == "at most 0.001199 megapixels; rungwise is for small images"
+    assert caught.value.fix == "shrink the image"
     assert caught.value.fix
 
 

@@ -54,6 +54,7 @@ def read_picture(
     image_size: ImageSize | None = None,
     channels: int | None = None,
     name: str | None = None,
+    most_pixels: int = LARGEST_PIXELS,
 ) -> Picture:
     """Read an image file.
 
@@ -63,10 +64,11 @@ def read_picture(
             bilinear filter, without regard to the aspect ratio; None keeps the size.
         channels: 1 or 3 converts to grey or colour; None keeps what the file has.
         name: What messages call the file; its path by default.
+        most_pixels: Larger images are refused before they are decoded.
 
     Raises:
         ConfigError: `image_size` or `channels` is impossible.
-        DataError: The file is no image, is damaged, or has more than 64 megapixels.
+        DataError: The file is no image, is damaged, or has more than `most_pixels`.
     """
     from PIL import Image, ImageOps
 
@@ -78,22 +80,24 @@ def read_picture(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # bombs are refused below; the rest is cosmetic
             with Image.open(_opened(source), formats=FORMATS) as image:
-                _require_moderate(image.width * image.height, name)
+                pixels = image.width * image.height
+                if pixels > most_pixels:
+                    raise _too_large(f"{pixels / 1e6:.4g}", source, name, most_pixels)
                 mode = image.mode
                 plain = _plain(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
-        raise _too_large("more than 64", name) from error
+        raise _too_large("more than 64", source, name, most_pixels) from error
     except DataError:
         raise
     except Exception as error:  # Pillow's plugins raise every kind of error on damaged files
-        raise _unreadable(name, _reason(source, error)) from error
+        raise _unreadable(source, name, error) from error
     original = (plain.height, plain.width)
     if channels is not None:
         plain = plain.convert("L" if channels == 1 else "RGB")
     if size is not None and size != original:
         plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    pixels = np.array(plain)
-    return Picture(pixels.reshape(*pixels.shape[:2], -1), mode, original)
+    values = np.array(plain)
+    return Picture(values.reshape(*values.shape[:2], -1), mode, original)
 
 
 def height_and_width(image_size: ImageSize | None) -> tuple[int, int] | None:
@@ -151,16 +155,11 @@ def _opened(source: Path | bytes) -> Path | io.BytesIO:
     return source if isinstance(source, Path) else io.BytesIO(source)
 
 
-def _require_moderate(pixels: int, name: str) -> None:
-    if pixels > LARGEST_PIXELS:
-        raise _too_large(f"{pixels / 1e6:.0f}", name)
-
-
-def _too_large(megapixels: str, name: str) -> DataError:
+def _too_large(megapixels: str, source: Path | bytes, name: str, most_pixels: int) -> DataError:
     return DataError(
         f"{name} has {megapixels} megapixels",
-        expected="at most 64 megapixels; rungwise is for small images",
-        fix="shrink the file, or take it out of the folder",
+        expected=f"at most {most_pixels / 1e6:g} megapixels; rungwise is for small images",
+        fix=f"shrink the {_otherwise(source)}",
     )
 
 
@@ -175,9 +174,13 @@ def _reason(source: Path | bytes, error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _unreadable(name: str, reason: str) -> DataError:
+def _unreadable(source: Path | bytes, name: str, error: Exception) -> DataError:
     return DataError(
-        f"{name} cannot be read: {reason}",
+        f"{name} cannot be read: {_reason(source, error)}",
         expected="a whole PNG, JPEG, BMP, GIF, WebP, TIFF or PPM file",
-        fix="replace the file, or take it out of the folder",
+        fix=f"replace the {_otherwise(source)}",
     )
+
+
+def _otherwise(source: Path | bytes) -> str:
+    return "file, or take it out of the folder" if isinstance(source, Path) else "image"

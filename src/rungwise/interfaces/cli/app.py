@@ -18,6 +18,7 @@ from rungwise.interfaces.cli.listing import list_names
 from rungwise.interfaces.cli.predict import predict
 from rungwise.interfaces.cli.report import report
 from rungwise.interfaces.cli.runs import runs
+from rungwise.interfaces.cli.serve import serve
 from rungwise.interfaces.cli.show import show
 from rungwise.interfaces.cli.train import train
 
@@ -30,7 +31,7 @@ app = App(
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
-for verb in (climb, train, evaluate, predict, export, compare, report, doctor, bench):
+for verb in (climb, train, evaluate, predict, export, serve, compare, report, doctor, bench):
     app.command(verb)
 app.command(data)
 app.command(runs)

@@ -10,13 +10,13 @@ import torch
 
 from rungwise.data.images import LabelledImages
 from rungwise.errors import RunError
+from rungwise.extras import require_extra
 from rungwise.interfaces.export.card import write_card
 from rungwise.interfaces.export.formats import FORMATS
 from rungwise.interfaces.export.graph import Graph
 from rungwise.interfaces.export.parity import compare, house_precision, require_parity
 from rungwise.interfaces.export.speed import latencies
 from rungwise.interfaces.export.subject import Subject
-from rungwise.interfaces.extras import require_extra
 from rungwise.ladder.environment import processor_name
 from rungwise.storage import replacing, sha256, write_text
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from rungwise.augment.views import RandomCopies
 from rungwise.errors import UsageError
 from rungwise.prediction.predictor import Predictor
 
@@ -83,7 +82,8 @@ def _plain_copy(net: nn.Module) -> nn.Module:
 
 
 def _require_fixed_views(predictor: Predictor) -> None:
-    if isinstance(predictor.recipe.views, RandomCopies):
+    views = predictor.recipe.views
+    if views is not None and views.drawn:
         raise UsageError(
             "random-copies cannot be exported: an image's copies depend on where it stands in "
             "which batch, and on PyTorch's own random numbers",
