@@ -1,15 +1,22 @@
-"""Tests of image folders as data sets."""
+"""Tests of image folders as data sets: what is good is decoded, what is bad is told."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
+from rungwise.data import Dataset, load
+from rungwise.data.sources.layout import read_layout
+from rungwise.data.sources.survey import read_listed
 
-from rungwise.data.sources.folder import read_folder
 from rungwise.errors import ConfigError, DataError
 
 WritePng = Callable[..., Path]
+
+
+def read_folder(path: Path, **options: Any) -> Dataset:
+    return read_listed(read_layout(path), **options)
 
 
 def test_a_split_folder_has_a_test_part(photos: Path) -> None:
@@ -88,7 +95,7 @@ def test_a_class_with_no_image_is_named(photos: Path) -> None:
 
 def test_an_impossible_image_size_is_found_before_any_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="image size"):
-        read_folder(tmp_path / "absent", image_size=0)
+        load(str(tmp_path / "absent"), image_size=0)
 
 
 def test_modes_of_all_kinds_go_together(photos: Path) -> None:
