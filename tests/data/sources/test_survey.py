@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from PIL import Image
+
 from rungwise.data import Dataset, load
 from rungwise.data.sources.layout import read_layout
 from rungwise.data.sources.survey import read_listed
-
 from rungwise.errors import ConfigError, DataError
 
 WritePng = Callable[..., Path]

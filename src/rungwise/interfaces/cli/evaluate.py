@@ -117,14 +117,15 @@ def _images_of(
 
 
 def _load_as_trained(data: str, predictor: "Predictor", place: Place) -> "Dataset":
-    """Load a data set; a folder's images are resized if the run's were."""
-    from rungwise.data import CATALOG, load
-    from rungwise.data.spec import parse_spec
+    """Load a data set; image files are resized if the run's were."""
+    from rungwise.data import load
+    from rungwise.data.catalog import resizes
+    from rungwise.interfaces.cli.loading import tell_notes
 
-    path = parse_spec(data, CATALOG).path
-    resized = predictor.resizes and path is not None and path.is_dir()
-    size = predictor.shape[1:] if resized else None
-    return load(data, offline=place.offline, image_size=size)
+    size = predictor.shape[1:] if predictor.resizes and resizes(data) else None
+    dataset = load(data, offline=place.offline, image_size=size)
+    tell_notes(dataset)
+    return dataset
 
 
 def _own_images(paths: list[Path], part: str, place: Place) -> _Chosen:
@@ -172,9 +173,11 @@ def _runs(paths: list[Path]) -> "list[Run]":
 
 
 def _own_dataset(run: "Run", place: Place) -> "Dataset":
-    from rungwise.data import load
+    from rungwise.data import load_as_recorded
+    from rungwise.interfaces.cli.loading import tell_notes
 
-    dataset = load(run.summary["data"], offline=place.offline, image_size=run.summary["image_size"])
+    dataset = load_as_recorded(run.summary, offline=place.offline)
+    tell_notes(dataset)
     if dataset.fingerprint != run.summary["fingerprint"]:
         raise DataError(
             f"the data set {dataset.name} is not what the run was trained on",
