@@ -182,9 +182,9 @@ def _watched(
     pictures: Iterable[Decoded], total: int, progress: Progress | None
 ) -> Iterator[Decoded]:
     for done, picture in enumerate(pictures, 1):
-        yield picture
         if progress and (done % FILES_BETWEEN_PROGRESS == 0 or done == total):
             progress(done, total)
+        yield picture
 
 
 def _note(found: Survey, picture: Picture, names: FileNames, row: int) -> None:

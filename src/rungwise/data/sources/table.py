@@ -211,7 +211,7 @@ class _Gathering:
                 "unknown_part",
                 self._strange,
                 "are of an unknown part",
-                f"one of {listed(PART_NAMES)}",
+                "train, validation or test",
             ),
         )
         for kind, tally, what, expected in told:
