@@ -37,7 +37,8 @@ def test_some_names_are_kept() -> None:
 
 
 def test_a_printable_name_can_be_encoded() -> None:
-    assert printable("\x1b[2J\u2028") == "\\x1b[2J\\u2028"
+    assert printable("\x1b[2J\u2028\u202e") == "\\x1b[2J\\u2028\\u202e"
+    assert printable("ä👩‍🚀\u3000") == "ä👩‍🚀\u3000"
     assert printable("\udcff").encode() == b"\\xff"
 
 

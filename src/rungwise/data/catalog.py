@@ -15,13 +15,11 @@ from rungwise.data.origin import Origin
 from rungwise.data.places import cache_folder, places
 from rungwise.data.sources.cifar import CifarArchive
 from rungwise.data.sources.digits import Digits
+from rungwise.data.sources.files import holds_files, load_files
 from rungwise.data.sources.idx import IdxFiles
-from rungwise.data.sources.layout import looked_at, read_layout
-from rungwise.data.sources.listing import Listing
 from rungwise.data.sources.npz import read_npz
 from rungwise.data.sources.picture import ImageSize, height_and_width
-from rungwise.data.sources.survey import Progress, read_listed
-from rungwise.data.sources.table import files_of, is_table, read_table
+from rungwise.data.sources.survey import Progress
 from rungwise.data.spec import Spec, parse_spec
 from rungwise.data.subset import require_per_class
 from rungwise.errors import ConfigError, DataError, UnknownNameError
@@ -184,8 +182,8 @@ def load(
     if wanted.path is None:
         _require_no_effect(wanted.source, image_size, bad_files)
         dataset = _load_named(wanted, offline)
-    elif _holds_files(wanted.path):
-        dataset = _load_files(wanted.source, wanted.path, size, bad_files, progress)
+    elif holds_files(wanted.path):
+        dataset = load_files(wanted.source, wanted.path, size, bad_files, progress)
     else:
         dataset = _load_archive(wanted.source, wanted.path)
         _require_no_effect(wanted.source, image_size, bad_files)
@@ -225,7 +223,8 @@ def resizes(spec: str) -> bool:
     Raises:
         UnknownNameError: It is neither a name of the catalog nor a path.
     """
-    return _holds_files(parse_spec(spec, CATALOG).path)
+    path = parse_spec(spec, CATALOG).path
+    return path is not None and holds_files(path)
 
 
 def get(name: str, *, offline: bool = False) -> Path:
@@ -252,19 +251,6 @@ def get(name: str, *, offline: bool = False) -> Path:
     return cache_folder(name)
 
 
-def list_images(path: Path) -> Listing:
-    """List the images of a folder or a table.
-
-    Raises:
-        DataError: It is neither, or has nothing to train on.
-    """
-    return read_layout(path) if path.is_dir() else read_table(path)
-
-
-def _holds_files(path: Path | None) -> bool:
-    return path is not None and (path.is_dir() or (is_table(path) and path.exists()))
-
-
 def _load_named(wanted: Spec, offline: bool) -> Dataset:
     entry = CATALOG[wanted.source]
     folder = get(wanted.source, offline=offline).resolve()
@@ -273,30 +259,6 @@ def _load_named(wanted: Spec, offline: bool) -> Dataset:
         f"{folder} {entry.origin} {entry.class_names}",
         entry.origin.files(folder),
         lambda: Dataset(wanted.source, *entry.origin.read(folder, entry.class_names)),
-    )
-
-
-def _load_files(
-    source: str,
-    path: Path,
-    size: tuple[int, int] | None,
-    bad_files: BadFiles,
-    progress: Progress | None,
-) -> Dataset:
-    place = path.resolve()
-    table = None if path.is_dir() else read_table(path)
-
-    def read() -> Dataset:
-        listing = read_layout(path) if table is None else table
-        return read_listed(
-            listing, image_size=size, bad_files=bad_files, progress=progress, name=source
-        )
-
-    return remembered(
-        place.name,
-        f"{place} {size}" + (" skip" if bad_files == "skip" else ""),
-        looked_at(place) if table is None else files_of(table, place),
-        read,
     )
 
 

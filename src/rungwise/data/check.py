@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rungwise.data.catalog import CATALOG, list_images, load, resizes
+from rungwise.data.catalog import CATALOG, load
 from rungwise.data.images import Dataset, LabelledImages
-from rungwise.data.problems import EXAMPLES, Problem
+from rungwise.data.problems import EXAMPLES, LONG_EXAMPLES, Problem
+from rungwise.data.sources.files import holds_files, list_images
 from rungwise.data.sources.listing import Listing
 from rungwise.data.sources.picture import ImageSize, height_and_width
 from rungwise.data.sources.survey import Progress, Survey, assemble, problems, survey
@@ -109,7 +110,7 @@ def check(
     wanted = parse_spec(spec, CATALOG)
     height_and_width(image_size)
     try:
-        if wanted.path is not None and resizes(spec):
+        if wanted.path is not None and holds_files(wanted.path):
             report = check_listing(list_images(wanted.path), image_size, progress)
             return _with_subset_problem(report, wanted.per_class)
         return check_dataset(load(spec, offline=offline, image_size=image_size))
@@ -219,7 +220,7 @@ def _duplicates(
             where=where,
             groups=len(groups),
             images=sum(map(len, groups)),
-            examples=tuple(names(group[:EXAMPLES]) for group in groups[:EXAMPLES]),
+            examples=tuple(names(group[:EXAMPLES]) for group in groups[:LONG_EXAMPLES]),
         )
 
 

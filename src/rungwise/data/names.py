@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-_BREAKS_LINES = frozenset(("Cc", "Cs", "Zl", "Zp"))
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+_JOINERS = frozenset("\u200c\u200d")
+"""Parts of words in some scripts, and of emoji."""
 
 
 class FileNames:
@@ -102,14 +104,18 @@ def stored(name: str) -> bytes:
 
 
 def printable(name: str) -> str:
-    r"""Return a name in which escapes stand for undecodable bytes and for control characters.
+    r"""Return a name in which escapes stand for what cannot be seen.
+
+    That is undecodable bytes, ends of lines and other control characters.
 
     >>> printable("caf\udce9\n\u732b.png")
     'caf\\xe9\\n猫.png'
     """
     text = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
     return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in _BREAKS_LINES else c
+        c.encode("unicode_escape").decode()
+        if unicodedata.category(c) in _UNSEEN and c not in _JOINERS
+        else c
         for c in text
     )
 

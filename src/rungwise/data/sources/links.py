@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rungwise.data.names import printable
-from rungwise.data.problems import Problem
+from rungwise.data.problems import LONG_EXAMPLES, Problem
 from rungwise.data.sources.listing import Tally
 
 
@@ -19,7 +19,7 @@ class Links:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._home = Path(os.path.realpath(root))
-        self._outside, self._broken = Tally(), Tally()
+        self._outside, self._broken = Tally(LONG_EXAMPLES), Tally(LONG_EXAMPLES)
 
     def note(self, entry: os.DirEntry[str], *, told_elsewhere: bool = False) -> None:
         """Note an entry if it is a link.

@@ -63,16 +63,21 @@ class Listing:
 
 
 class Tally:
-    """Counts places and remembers the first few."""
+    """Counts places and remembers the first few.
 
-    def __init__(self) -> None:
+    Args:
+        most: How many are remembered.
+    """
+
+    def __init__(self, most: int = EXAMPLES) -> None:
+        self._most = most
         self.count = 0
         self.examples: list[str] = []
 
     def add(self, name: str) -> None:
         """Count a place."""
         self.count += 1
-        if len(self.examples) < EXAMPLES:
+        if len(self.examples) < self._most:
             self.examples.append(name)
 
     def told(self) -> str:

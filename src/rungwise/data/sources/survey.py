@@ -197,11 +197,11 @@ def _note(found: Survey, picture: Picture, names: FileNames, row: int) -> None:
 def _unreadable_problem(found: Survey, bad_files: BadFiles) -> Problem:
     told = [f"{name} ({why})" for name, why in found.unreadable]
     source, all_images = found.listing.source, len(found.listing)
-    left_out = "are left out: they " if bad_files == "skip" else ""
+    left_out = " and are left out" if bad_files == "skip" else ""
     return Problem(
         severity="error" if bad_files == "stop" else "warning",
         kind="unreadable",
-        problem=f"{len(told)} of {all_images} image files of {source} {left_out}cannot be read: "
+        problem=f"{len(told)} of {all_images} image files of {source} cannot be read{left_out}: "
         f"{listed(told)}",
         expected="whole image files of at most 64 megapixels",
         fix="replace these files or take them out; or leave them out with --bad-files skip",
