@@ -1,6 +1,7 @@
 """Many files, decoded in order by whoever is there."""
 
 import itertools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,9 +80,20 @@ def test_what_a_dead_worker_leaves_is_done_here(
     for number, picture in enumerate(decoded(sources, None)):
         found.append(picture)
         if number == 9:
-            started[0]._process.kill()
+            process = started[0]._process
+            assert process is not None
+            process.kill()
     assert len(started) == 2
     assert told(found) == alone
+
+
+def test_where_no_process_can_be_started_this_one_does_all(
+    sources: list[Path | bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = told(list(decoded(sources, None)))
+    monkeypatch.setattr(decoding, "SECONDS_ALONE", 0.0)
+    monkeypatch.setattr(sys, "executable", "/gone/python")
+    assert told(list(decoded(sources, None))) == alone
 
 
 def test_sources_are_asked_for_as_they_are_needed(

@@ -33,19 +33,19 @@ _PACKAGE = [str(Path(__file__).parents[1])]
 class Worker:
     """A process that calls functions; use as a context manager.
 
-    One that dies is no error: nothing is received from it any more.
+    One that dies, or cannot be started, is no error: nothing is received from it.
     """
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _CODE.format(path=sys.path, package=_PACKAGE)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
-        self._requests = cast(IO[bytes], self._process.stdin)
-        self._answers = cast(IO[bytes], self._process.stdout)
+        self._process: subprocess.Popen[bytes] | None = None
+        with contextlib.suppress(OSError):  # no memory, no processes left, no interpreter's file
+            self._process = subprocess.Popen(
+                [sys.executable or "", "-c", _CODE.format(path=sys.path, package=_PACKAGE)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            )
 
     def __enter__(self) -> "Worker":
         return self
@@ -56,19 +56,24 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.kill()
-        self._process.communicate()
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Have a module's function called; the answer to the call before must be received."""
-        with contextlib.suppress(OSError):
-            pickle.dump((function, arguments), self._requests)
-            self._requests.flush()
+        if self._process:
+            requests = cast(IO[bytes], self._process.stdin)
+            with contextlib.suppress(OSError):
+                pickle.dump((function, arguments), requests)
+                requests.flush()
 
     def answer(self) -> Any:
-        """Wait for what the function returns; None from a process that has died."""
+        """Wait for what the function returns; None from a process that is not there."""
+        if not self._process:
+            return None
         try:
-            return pickle.load(self._answers)  # noqa: S301
+            return pickle.load(cast(IO[bytes], self._process.stdout))  # noqa: S301
         except (OSError, EOFError, pickle.UnpicklingError):
             return None
 
