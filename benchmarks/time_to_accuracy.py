@@ -80,7 +80,7 @@ ARTICLES = {
 }
 RECIPES = {
     "A": "mnist-1000/best/quick",
-    "C": "fashion-mnist/fast/views",
+    "C": "fashion-mnist/fast/quick",
     "E": "mnist/fast/two-epochs",
     "B": "cifar10/ensemble",
 }

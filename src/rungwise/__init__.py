@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rungwise.data import load
     from rungwise.interfaces.climbing import climb
     from rungwise.interfaces.comparing import compare
+    from rungwise.interfaces.estimator import ImageClassifier
     from rungwise.ladder.presets import find_ladder
     from rungwise.ladder.rung import Ladder, Rung
     from rungwise.prediction.predictor import Predictor
@@ -21,9 +22,20 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Ladder", "Predictor", "Recipe", "Rung", "climb", "compare", "find_ladder", "load"]
+__all__ = [
+    "ImageClassifier",
+    "Ladder",
+    "Predictor",
+    "Recipe",
+    "Rung",
+    "climb",
+    "compare",
+    "find_ladder",
+    "load",
+]
 
 _HOMES = {
+    "ImageClassifier": "rungwise.interfaces.estimator",
     "Ladder": "rungwise.ladder.rung",
     "Predictor": "rungwise.prediction.predictor",
     "Recipe": "rungwise.training.recipe",

@@ -103,9 +103,20 @@ CHANGES = {
         "top": ("views", "augment"),
     },
     "mnist/fast": {"moved": ("plain", "augment"), "two-epochs": ("moved", "epochs")},
+    "mnist/best": {
+        "affine": ("plain", "augment"),
+        "averaging": ("affine", "techniques"),
+        "views": ("averaging", "views"),
+    },
     "fashion-mnist/fast": {
+        "quick": ("plain", "epochs"),
         "alternating": ("plain", "augment"),
         "views": ("alternating", "views"),
+    },
+    "cifar10/best": {
+        "longer": ("unsure", "epochs"),
+        "cutout": ("longer", "augment"),
+        "wide": ("cutout", "model.widths optimizer epochs"),
     },
     "cifar10/fast94": {
         "whitening": ("plain", "model.whitened_patch techniques"),
@@ -116,6 +127,7 @@ CHANGES = {
         "alternating": ("muon", "augment"),
         "views": ("alternating", "views"),
         "resizing": ("views", "techniques epochs"),
+        "unsure": ("resizing", "views"),
     },
 }
 """For each rung but the first: its base, and the places where the two recipes differ."""

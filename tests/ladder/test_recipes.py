@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from rungwise.errors import ConfigError, UnknownNameError
-from rungwise.ladder.recipes import RECIPES, find_recipe
+from rungwise.ladder.recipes import RECIPES, find_recipe, recipe_for
+from rungwise.training.course import steps_per_epoch
 from rungwise.training.parsing import recipe_text
 
 
@@ -31,3 +32,19 @@ def test_a_missing_file_and_an_unknown_name_are_told_apart() -> None:
         find_recipe("nowhere.yaml")
     with pytest.raises(UnknownNameError, match="did you mean 'digits/dense'"):
         find_recipe("digits/dens")
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [((1, 8, 8), "compact"), ((3, 32, 8), "compact"), ((1, 7, 40), "dense"), ((1, 1, 3), "dense")],
+)
+def test_small_images_get_the_dense_net(shape: tuple[int, int, int], name: str) -> None:
+    assert recipe_for(shape, 60_000) == RECIPES[name]
+
+
+@pytest.mark.parametrize("images", [1, 2, 65, 100, 1000])
+def test_few_images_are_trained_on_for_300_steps_and_no_epoch_more(images: int) -> None:
+    recipe = recipe_for((1, 8, 8), images)
+    steps = steps_per_epoch(images, recipe.batch_size)
+
+    assert recipe.epochs * steps >= 300 > (recipe.epochs - 1) * steps

@@ -18,7 +18,7 @@ from rungwise.models import CNN, MLP, Compact, Model, Multitask, StridedCNN, Two
 from rungwise.models.base import Output
 from rungwise.models.input import ScaledNetwork, input_statistics
 from rungwise.prediction import predictor as module
-from rungwise.prediction.predictor import Predictor, combine
+from rungwise.prediction.predictor import Predictor, combine, read_artefact
 from rungwise.randomness import generator
 from rungwise.training.checkpoint import read_tensors, write_tensors
 from rungwise.training.recipe import Members, Recipe
@@ -378,6 +378,15 @@ def test_predictors_of_other_data_are_not_combined(change: dict[str, tuple[objec
 def saved(tmp_path: Path) -> Path:
     untrained(MODELS[0]).save(tmp_path / "model.safetensors")
     return tmp_path / "model.safetensors"
+
+
+def test_notes_are_kept_beside_the_predictor(saved: Path) -> None:
+    predictor, nothing = read_artefact(saved)
+    predictor.save(saved, {"by": ["größe", None]})
+    again, notes = read_artefact(saved)
+
+    assert (nothing, notes) == ({}, {"by": ["größe", None]})
+    assert torch.equal(again.probabilities(pixels()), predictor.probabilities(pixels()))
 
 
 def test_an_artefact_of_a_newer_format_is_refused(saved: Path) -> None:

@@ -20,6 +20,7 @@ from rungwise.training.parsing import (
     parse_recipe,
     read_yaml,
     recipe_text,
+    with_settings,
 )
 from rungwise.training.recipe import Members, Recipe
 from rungwise.training.schedule import StepDecay
@@ -303,6 +304,15 @@ def test_settings_are_applied_one_after_another(
     settings: list[str], expected: dict[str, Any]
 ) -> None:
     assert override(BASE, settings) == replace(BASE, **expected)
+
+
+def test_settings_may_be_values_instead_of_texts() -> None:
+    pairs = [("augment", ["cutout"]), ("augment.cutout.size", 4), ("epochs", 3)]
+
+    expected = override(BASE, ["augment=[cutout]", "augment.cutout.size=4", "epochs=3"])
+    assert with_settings(BASE, pairs, "it") == expected
+    with pytest.raises(ConfigError, match="2 mistakes in it:"):
+        with_settings(BASE, [("epochs", "3"), ("name", 3)], "it")
 
 
 def test_a_value_may_hold_the_equals_sign() -> None:

@@ -14,7 +14,7 @@ import itertools
 import json
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,16 @@ from rungwise.data import Dataset, Parts, draw
 from rungwise.ladder.environment import describe_environment
 from rungwise.ladder.lock import holding
 from rungwise.ladder.run import CHECKED_FILES, Run, explaining_access, open_run, slug
-from rungwise.models.summary import summarize
 from rungwise.prediction.metrics import evaluate
-from rungwise.prediction.predictor import Predictor
+from rungwise.prediction.trained import trained_predictor
 from rungwise.storage import explaining_storage, sha256, write_text
 from rungwise.techniques import EpochRecord
-from rungwise.training import checkpoint, precision
+from rungwise.training import checkpoint
 from rungwise.training.course import Course, course_of
 from rungwise.training.loop import ENGINE_VERSION, Progress, Training
-from rungwise.training.operations import first_operations, require_work, training_operations
+from rungwise.training.operations import first_operations, training_operations
 from rungwise.training.parsing import dump_training, recipe_text
+from rungwise.training.readiness import made_ready
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
 
@@ -95,10 +95,10 @@ class Job:
     def _counts(self) -> tuple[int, int]:
         """Images to train on, copies counted, and to validate with; drawn once to be counted."""
         parts = self.parts()
-        one = parts.train.take(torch.zeros(1, dtype=torch.int64))
+        train = parts.train
         for augmentation in self.recipe.augment:
-            one = augmentation.enlarge(one)
-        return len(parts.train) * len(one), len(parts.validation or ())
+            train = augmentation.enlarge(train)
+        return len(train), len(parts.validation or ())
 
     @property
     def likely_epochs(self) -> int:
@@ -215,21 +215,12 @@ class Job:
         write_text(folder / "environment.json", json.dumps(environment, indent=1))
 
     def _finish(self, training: Training, folder: Path, parts: Parts) -> None:
-        nets = training.trained_networks()
-        predictor = Predictor(
-            recipe=self.recipe,
-            members=(self.recipe,) * len(nets),
-            nets=nets,
-            class_names=parts.train.class_names,
-            shape=parts.train.shape,
-            resizes=self.dataset.image_size is not None,
-        )
-        if parts.validation is not None and self.recipe.validation != "test":
-            predictor = predictor.calibrated_on(parts.validation)
+        resizes = self.dataset.image_size is not None
+        predictor = trained_predictor(training, parts, resizes=resizes)
         predictor.save(folder / "model.safetensors")
         write_text(folder / "metrics.csv", metrics_text(training.history))
         summary = self._summary(training)
-        if len(nets) > 1 and parts.validation is not None:
+        if len(predictor.nets) > 1 and parts.validation is not None:
             # The history is of the last net alone; the run's figures are its predictor's.
             measured = evaluate(predictor.probabilities_of(parts.validation), parts.validation)
             summary |= {"val_accuracy": measured.accuracy, "val_loss": measured.loss}
@@ -261,12 +252,7 @@ class Job:
 
 def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: torch.device) -> Job:
     """Return the job of training one net of `recipe`, its precision resolved for the device."""
-    model = summarize(recipe.model, dataset.train.shape, dataset.train.classes)
-    require_work(recipe, dataset.train.shape, dataset.train.classes)
-    course_of(recipe, len(dataset.train))  # Or an error, before anything is trained.
-    resolved = precision.resolve(recipe.precision, device, model.flops * recipe.batch_size)
-    recipe = replace(recipe.single(), precision=resolved)
-    return Job(recipe, dataset, seed, root, device)
+    return Job(made_ready(recipe, dataset.train, device), dataset, seed, root, device)
 
 
 def training_key(recipe: Recipe, dataset: Dataset) -> str:

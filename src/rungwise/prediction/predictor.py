@@ -1,8 +1,9 @@
 """The predictor: nets, input scaling, class names, test-time views and ensemble in one artefact."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -80,6 +81,21 @@ class Predictor:
         self._require_shape(images.pixels)
         return self._joined(pixels for pixels, _ in images.batches(EVALUATION_BATCH))
 
+    def probabilities_unbranched(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return what `probabilities` does, computed in one way whatever the pixels are.
+
+        For graphs: with `below`, all images get all views, and then the answers are chosen.
+
+        Args:
+            pixels: (N, H, W, C) uint8 of the training's shape; all N are computed at once.
+        """
+        views = self.recipe.views
+        answers = self._mean(pixels, views, 0)
+        if views is None or views.below == 1:
+            return answers
+        plain = self._mean(pixels, None, 0)
+        return torch.where(unsure(plain, views.below)[:, None], answers, plain)
+
     def reconstructions(self, pixels: torch.Tensor) -> torch.Tensor | None:
         """Return the first net's reconstructions (N, C, H, W) in 0..1, if it makes any."""
         self._require_shape(pixels)
@@ -108,7 +124,8 @@ class Predictor:
     def _mean(self, pixels: torch.Tensor, views: Views | None, start: int) -> torch.Tensor:
         """Return the mean of the nets' probabilities over the views."""
         images = to_unit(pixels.to(self.device))
-        total = torch.zeros(len(pixels), len(self.class_names), device=self.device)
+        # Not `len`: in an exported graph the number of images is a symbol.
+        total = torch.zeros(pixels.shape[0], len(self.class_names), device=self.device)
         for member in range(len(self.nets)):
             rng = randomness.generator("views", member, start)
             for view, weight in self._copies(images, views, rng):
@@ -147,6 +164,11 @@ class Predictor:
         """
         return replace(self, recipe=replace(self.recipe, views=views))
 
+    def in_float32(self) -> "Predictor":
+        """Return the same nets computing in float32, whatever they were trained in."""
+        members = tuple(replace(member, precision="float32") for member in self.members)
+        return replace(self, members=members)
+
     def with_temperature_scaling(self, wanted: bool) -> "Predictor":
         """Return the same nets with their logits divided by their temperatures, or not.
 
@@ -166,8 +188,12 @@ class Predictor:
         temperatures = tuple(fit_temperature(torch.cat(one), images.labels) for one in logits)
         return replace(self, temperatures=temperatures)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, notes: Mapping[str, Any] | None = None) -> None:
         """Write the artefact: one safetensors file with its description in the header.
+
+        Args:
+            path: The file.
+            notes: JSON values that its maker keeps with it; `read_artefact` gives them back.
 
         Raises:
             StorageError: The disk is full or the place cannot be written.
@@ -185,6 +211,7 @@ class Predictor:
             "shape": self.shape,
             "resizes": self.resizes,
             "temperatures": self.temperatures,
+            **({"notes": notes} if notes else {}),
         }
         write_tensors(path, tensors, description)
 
@@ -195,32 +222,45 @@ class Predictor:
         Raises:
             RunError: The file is missing, damaged or of a newer format.
         """
-        device = device or torch.device("cpu")
-        tensors, description = read_tensors(path)
-        if "format" not in description:
-            raise damaged(path, "it is no trained predictor")
-        if description["format"] != FORMAT:
-            raise RunError(
-                f"{path} is an artefact of format {description['format']}",
-                expected=f"format {FORMAT}",
-                fix="install the version of rungwise that wrote it",
-            )
-        try:
-            members = tuple(parse_recipe(plain, str(path)) for plain in description["members"])
-            shape = tuple(description["shape"])
-            class_names = tuple(description["class_names"])
-            nets = tuple(
-                _rebuild(recipe, shape, len(class_names), _of_member(tensors, index)).to(device)
-                for index, recipe in enumerate(members)
-            )
-            recipe = parse_recipe(description["recipe"], str(path))
-            resizes = bool(description["resizes"])
-            temperatures = _temperatures(description.get("temperatures", ()), len(nets))
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise damaged(path, str(error).splitlines()[0]) from None
-        if not nets:
-            raise damaged(path, "it holds no nets")
-        return cls(recipe, members, nets, class_names, shape, resizes, device, temperatures)
+        return read_artefact(path, device)[0]
+
+
+def read_artefact(
+    path: Path, device: torch.device | None = None
+) -> tuple[Predictor, dict[str, Any]]:
+    """Read an artefact, and the notes that its maker kept with it.
+
+    Raises:
+        RunError: The file is missing, damaged or of a newer format.
+    """
+    device = device or torch.device("cpu")
+    tensors, description = read_tensors(path)
+    if "format" not in description:
+        raise damaged(path, "it is no trained predictor")
+    if description["format"] != FORMAT:
+        raise RunError(
+            f"{path} is an artefact of format {description['format']}",
+            expected=f"format {FORMAT}",
+            fix="install the version of rungwise that wrote it",
+        )
+    try:
+        members = tuple(parse_recipe(plain, str(path)) for plain in description["members"])
+        shape = tuple(description["shape"])
+        class_names = tuple(description["class_names"])
+        nets = tuple(
+            _rebuild(recipe, shape, len(class_names), _of_member(tensors, index)).to(device)
+            for index, recipe in enumerate(members)
+        )
+        recipe = parse_recipe(description["recipe"], str(path))
+        resizes = bool(description["resizes"])
+        temperatures = _temperatures(description.get("temperatures", ()), len(nets))
+        notes = dict(description.get("notes", {}))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise damaged(path, str(error).splitlines()[0]) from None
+    if not nets:
+        raise damaged(path, "it holds no nets")
+    predictor = Predictor(recipe, members, nets, class_names, shape, resizes, device, temperatures)
+    return predictor, notes
 
 
 def combine(predictors: Sequence[Predictor], recipe: Recipe | None = None) -> Predictor:

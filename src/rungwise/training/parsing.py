@@ -7,7 +7,7 @@ with its defaults, as the bare NAME.
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -144,17 +144,36 @@ def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     Raises:
         ConfigError: A setting is no `place=value`, names no place, or has a wrong value.
     """
-    plain, title = dump_recipe(recipe), "the recipe with --set " + " ".join(settings)
-    for setting in settings:
-        place, equals, value = setting.partition("=")
-        if not equals or not place:
-            raise ConfigError(
-                f"--set {setting} has no value",
-                expected="a place and a value, such as optimizer.lr=0.01",
-                fix="write --set PLACE=VALUE",
-            )
+    title = "the recipe with --set " + " ".join(settings)
+    return with_settings(recipe, map(_place_and_value, settings), title)
+
+
+def _place_and_value(setting: str) -> tuple[str, Any]:
+    place, equals, value = setting.partition("=")
+    if not equals or not place:
+        raise ConfigError(
+            f"--set {setting} has no value",
+            expected="a place and a value, such as optimizer.lr=0.01",
+            fix="write --set PLACE=VALUE",
+        )
+    return place, read_yaml(value, f"--set {setting}")
+
+
+def with_settings(recipe: Recipe, settings: Iterable[tuple[str, Any]], title: str) -> Recipe:
+    """Return the recipe with plain values put in their places, one after the other.
+
+    Args:
+        recipe: What to start from.
+        settings: Pairs such as `("optimizer.lr", 0.01)`; places are written as for `override`.
+        title: What messages call the result.
+
+    Raises:
+        ConfigError: A setting names no place, or has a wrong value.
+    """
+    plain = dump_recipe(recipe)
+    for place, value in settings:
         try:
-            _set(plain, place.split("."), read_yaml(value, f"--set {setting}"))
+            _set(plain, place.split("."), value)
         except UnknownNameError:
             parse_recipe(plain, title)  # A mistake before may be the cause; it is told first.
             raise

@@ -8,7 +8,8 @@ import contextlib, io, sys
 from rungwise.interfaces.cli.app import main
 
 VERBS = ("", "climb", "train", "evaluate", "predict", "doctor", "list", "data", "data check",
-         "show", "show model", "runs", "runs list", "runs remove", "report", "compare", "bench")
+         "show", "show model", "runs", "runs list", "runs remove", "report", "compare", "bench",
+         "export")
 for words in VERBS:
     sys.argv = ["rungwise", *words.split(), "--help"]
     with contextlib.redirect_stdout(io.StringIO()):

@@ -14,6 +14,7 @@ from rungwise.interfaces.cli.compare import compare
 from rungwise.interfaces.cli.data import data
 from rungwise.interfaces.cli.doctor import doctor
 from rungwise.interfaces.cli.evaluate import evaluate
+from rungwise.interfaces.cli.export import export
 from rungwise.interfaces.cli.listing import list_names
 from rungwise.interfaces.cli.predict import predict
 from rungwise.interfaces.cli.report import report
@@ -30,7 +31,7 @@ app = App(
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
-for verb in (climb, train, evaluate, predict, compare, report, doctor, bench):
+for verb in (climb, train, evaluate, predict, export, compare, report, doctor, bench):
     app.command(verb)
 app.command(data)
 app.command(runs)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from cyclopts import Parameter
 
 from rungwise.errors import DataError, UsageError
+from rungwise.interfaces.cli.datasets import load_as_trained, load_own, require_shape
 from rungwise.interfaces.cli.options import BadFiles, Output, Place
 from rungwise.interfaces.cli.printing import print_json, print_table
 from rungwise.ladder.numbers import percent
@@ -68,7 +69,9 @@ def evaluate(
         images, what, opened = _own_images(paths, part, place)
     else:
         _require_no_part(part)
-        dataset = _load_as_trained(data, predictor, bad_files or "stop", place)
+        dataset = load_as_trained(
+            data, predictor, offline=place.offline, bad_files=bad_files or "stop"
+        )
         images, what, opened = _images_of(dataset, paths)
     _require_fitting(predictor, images)
     if opened is not None:
@@ -131,26 +134,12 @@ def _images_of(dataset: "Dataset", paths: list[Path]) -> _Chosen:
     return _Chosen(dataset.train, "images")
 
 
-def _load_as_trained(
-    data: str, predictor: "Predictor", bad_files: BadFiles, place: Place
-) -> "Dataset":
-    """Load a data set; image files are resized if the run's were."""
-    from rungwise.data import load
-    from rungwise.data.catalog import resizes
-    from rungwise.interfaces.cli.loading import tell_notes
-
-    size = predictor.shape[1:] if predictor.resizes and resizes(data) else None
-    dataset = load(data, offline=place.offline, image_size=size, bad_files=bad_files)
-    tell_notes(dataset)
-    return dataset
-
-
 def _own_images(paths: list[Path], part: str, place: Place) -> _Chosen:
     from rungwise.data import draw
     from rungwise.training.seed import Seed
 
     runs = _runs(paths)
-    dataset = _own_dataset(runs[0], place)
+    dataset = load_own(runs[0], offline=place.offline)
     if part == "test":
         if dataset.test is None:
             raise DataError(
@@ -189,21 +178,6 @@ def _runs(paths: list[Path]) -> "list[Run]":
     return [open_run(path) for path in paths]
 
 
-def _own_dataset(run: "Run", place: Place) -> "Dataset":
-    from rungwise.data import load_as_recorded
-    from rungwise.interfaces.cli.loading import tell_notes
-
-    dataset = load_as_recorded(run.summary, offline=place.offline)
-    tell_notes(dataset)
-    if dataset.fingerprint != run.summary["fingerprint"]:
-        raise DataError(
-            f"the data set {dataset.name} is not what the run was trained on",
-            expected=f"content with the fingerprint {run.summary['fingerprint'][:16]}",
-            fix="restore the data, or name the data set to evaluate on explicitly",
-        )
-    return dataset
-
-
 def _require_fitting(predictor: "Predictor", images: "LabelledImages") -> None:
     if predictor.class_names != images.class_names:
         raise DataError(
@@ -211,13 +185,7 @@ def _require_fitting(predictor: "Predictor", images: "LabelledImages") -> None:
             expected=f"the run's: {', '.join(predictor.class_names)}",
             fix="evaluate on data with the same classes in the same order",
         )
-    if predictor.shape != images.shape:
-        found, wanted = ("x".join(map(str, shape)) for shape in (images.shape, predictor.shape))
-        raise DataError(
-            f"the data's images are of shape {found}",
-            expected=f"the run's: {wanted} (channels, height, width)",
-            fix="evaluate on images of that shape",
-        )
+    require_shape(predictor, images)
 
 
 def _print(evaluation: "Evaluation", measured_on: str) -> None:

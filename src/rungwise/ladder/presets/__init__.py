@@ -7,12 +7,14 @@ from rungwise.data.spec import parse_spec
 from rungwise.errors import UnknownNameError
 from rungwise.ladder.presets import (
     cifar10,
+    cifar10_best,
     cifar10_fast94,
     digits,
     fashion_mnist,
     fashion_mnist_fast,
     mnist_1000,
     mnist_1000_best,
+    mnist_best,
     mnist_cnn,
     mnist_fast,
     mnist_multitask,
@@ -30,8 +32,10 @@ LADDERS: dict[str, Ladder] = {
         mnist_multitask.LADDER,
         mnist_1000_best.LADDER,
         mnist_fast.LADDER,
+        mnist_best.LADDER,
         fashion_mnist_fast.LADDER,
         cifar10_fast94.LADDER,
+        cifar10_best.LADDER,
     )
 }
 

@@ -1,0 +1,1 @@
+"""A trained predictor for programs without rungwise: a file, its proof, and its model card."""

@@ -1,0 +1,180 @@
+"""What is exported, and every fact on file about it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import rungwise
+from rungwise.augment import AUGMENTATIONS
+from rungwise.data import CATALOG, Dataset, Parts, draw
+from rungwise.data.images import LabelledImages
+from rungwise.errors import RunError
+from rungwise.ladder.ledger import openings
+from rungwise.ladder.predictions import prediction_path
+from rungwise.ladder.run import Run
+from rungwise.models import MODELS
+from rungwise.prediction.metrics import evaluate
+from rungwise.prediction.predictor import Predictor
+from rungwise.storage import sha256
+from rungwise.techniques import TECHNIQUES
+from rungwise.training.checkpoint import read_tensors
+from rungwise.training.parsing import dump_recipe, name_in
+from rungwise.training.seed import Seed
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A predictor that is exported, with the run that made it, if that is known.
+
+    Args:
+        predictor: On the CPU.
+        file: Its .safetensors file.
+        run: None where only the file was given, which does not say what it was trained on.
+        dataset: What the run was trained on; None where that is unknown or not on this machine.
+    """
+
+    predictor: Predictor
+    file: Path
+    run: Run | None = None
+    dataset: Dataset | None = None
+
+    @property
+    def name(self) -> str:
+        """What the model card calls it."""
+        if self.run is None:
+            return self.file.stem
+        summary = self.run.summary
+        return f"{summary['recipe']} on {summary['data']}, seed {summary['seed']}"
+
+    @cached_property
+    def parts(self) -> Parts | None:
+        """The images that the run was trained on, held out and left for testing."""
+        if self.run is None or self.dataset is None:
+            return None
+        seed = Seed.parse(self.run.summary["seed"])
+        return draw(self.dataset, self.run.recipe().validation, seed.draw)
+
+    def own_images(self) -> tuple[LabelledImages, str] | None:
+        """Return images that are no secret, and what they are: those held out, or trained on."""
+        if self.parts is None:
+            return None
+        sealed = self.parts.validation is self.parts.test
+        if self.parts.validation is not None and not sealed:
+            return self.parts.validation, "validation images"
+        return self.parts.train, "training images"
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the run's files say, as plain values; None for what is not on file."""
+        return {
+            "name": self.name,
+            "rungwise": rungwise.__version__,
+            "predictor": {"file": self.file.name, "sha256": sha256(self.file)},
+            "classes": list(self.predictor.class_names),
+            "image": self._image(),
+            "model": self._model(),
+            "data": self._data(),
+            "training": self._training(),
+            "figures": self._figures(),
+        }
+
+    def _image(self) -> dict[str, Any]:
+        channels, height, width = self.predictor.shape
+        resizes = self.predictor.resizes
+        return {"height": height, "width": width, "channels": channels, "resized": resizes}
+
+    def _model(self) -> dict[str, Any]:
+        recipe = dump_recipe(self.predictor.recipe)
+        return {
+            "nets": [name_in(MODELS, member.model) for member in self.predictor.members],
+            "parameters": sum(p.numel() for net in self.predictor.nets for p in net.parameters()),
+            "views": recipe["views"],
+            "temperatures": list(self.predictor.temperatures)
+            if self.predictor.recipe.temperature_scaling
+            else None,
+            "recipe": recipe,
+        }
+
+    def _data(self) -> dict[str, Any] | None:
+        if self.run is None:
+            return None
+        summary = self.run.summary
+        known = CATALOG.get(summary["data"].partition("@")[0])
+        return {
+            "name": summary["data"],
+            "fingerprint": summary["fingerprint"],
+            "source": known.source if known else None,
+            "images": self._counts(),
+            "training_images_of_class": dict(
+                zip(self.predictor.class_names, self.parts.train.class_counts(), strict=True)
+            )
+            if self.parts
+            else None,
+        }
+
+    def _counts(self) -> dict[str, int] | None:
+        if self.parts is None:
+            return None
+        parts = {
+            "train": self.parts.train,
+            "validation": self.parts.validation,
+            "test": self.parts.test,
+        }
+        return {name: len(part) for name, part in parts.items() if part is not None}
+
+    def _training(self) -> dict[str, Any] | None:
+        if self.run is None:
+            return None
+        summary, recipe = self.run.summary, self.run.recipe()
+        return {
+            "recipe": summary["recipe"],
+            "seed": summary["seed"],
+            "epochs": summary["epochs"],
+            "kept": recipe.keep,
+            "batch_size": recipe.batch_size,
+            "augmentations": [name_in(AUGMENTATIONS, one) for one in recipe.augment],
+            "techniques": [name_in(TECHNIQUES, one) for one in recipe.techniques],
+            "precision": recipe.precision,
+            "seconds": summary["seconds"],
+            "operations": summary["flops"],
+        }
+
+    def _figures(self) -> dict[str, Any] | None:
+        if self.run is None:
+            return None
+        summary = self.run.summary
+        chosen_on_test = summary["validation"] == "test"
+        validation = None
+        if summary["val_accuracy"] is not None:
+            validation = {"accuracy": summary["val_accuracy"], "loss": summary.get("val_loss")}
+        return {
+            "validation": validation,
+            "validation_is_test": chosen_on_test,
+            "test": self._test_figures(),
+            "test_openings": self._openings(),
+        }
+
+    def _test_figures(self) -> dict[str, float] | None:
+        """Return the figures of predictions that a climb has stored; nothing is opened for them."""
+        if self.run is None or self.dataset is None or self.dataset.test is None:
+            return None
+        test, recipe = self.dataset.test, self.predictor.recipe
+        path = prediction_path(recipe, [self.run], test, self._root(self.run))
+        try:
+            found = evaluate(read_tensors(path)[0]["probabilities"], test)
+        except (RunError, KeyError):  # none, or damaged
+            return None
+        return {
+            "accuracy": found.accuracy,
+            "loss": found.loss,
+            "calibration_error": found.calibration_error,
+        }
+
+    def _openings(self) -> int | None:
+        if self.run is None or self.dataset is None or self.dataset.test is None:
+            return None
+        return len(openings(self._root(self.run), self.dataset))
+
+    @staticmethod
+    def _root(run: Run) -> Path:
+        return run.path.resolve().parents[2]

@@ -1,0 +1,33 @@
+"""CIFAR-10 beyond 94%: what further epochs, a hidden square and a wider net are worth.
+
+Command: `rungwise climb cifar10/best --rungs cutout --seeds 1 --fit-seeds 5` for a net of ten
+minutes, `--rungs wide` for one of half an hour.
+"""
+
+from dataclasses import replace
+
+from rungwise.augment import Cutout
+from rungwise.ladder.presets.cifar10_fast94 import BATCH, UNSURE
+from rungwise.ladder.presets.whitened import whitened
+from rungwise.ladder.rung import Ladder, Rung
+
+LONGER = replace(UNSURE, name="longer", epochs=24)
+CUTOUT = replace(LONGER, name="cutout", augment=(*LONGER.augment, Cutout(size=10)))
+WIDE = replace(
+    whitened("wide", (128, 384, 384), 2, epochs=22, batch_size=BATCH, lr=0.12),
+    augment=CUTOUT.augment,
+    techniques=CUTOUT.techniques,
+    views=CUTOUT.views,
+)
+
+LADDER = Ladder(
+    name="cifar10/best",
+    data="cifar10",
+    title="CIFAR-10 with one net, as accurate as an hour allows",
+    rungs=(
+        Rung(recipe=UNSURE, change="94%: whitened compact net, Muon, small images first"),
+        Rung(recipe=LONGER, change="24 epochs instead of 12", base="unsure"),
+        Rung(recipe=CUTOUT, change="+ a square of 10 pixels cut out", base="longer"),
+        Rung(recipe=WIDE, change="half as wide again and more, 22 epochs", base="cutout"),
+    ),
+)

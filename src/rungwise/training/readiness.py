@@ -1,0 +1,25 @@
+"""What is settled before a training begins: that it can be done, and in which number format."""
+
+from dataclasses import replace
+
+import torch
+
+from rungwise.data.images import LabelledImages
+from rungwise.models.summary import summarize
+from rungwise.training import precision
+from rungwise.training.course import course_of
+from rungwise.training.operations import require_work
+from rungwise.training.recipe import Recipe
+
+
+def made_ready(recipe: Recipe, train: LabelledImages, device: torch.device) -> Recipe:
+    """Return the recipe of one net with its precision resolved for the device.
+
+    Raises:
+        ConfigError: The net or a technique cannot take these images.
+    """
+    model = summarize(recipe.model, train.shape, train.classes)
+    require_work(recipe, train.shape, train.classes)
+    course_of(recipe, len(train))
+    resolved = precision.resolve(recipe.precision, device, model.flops * recipe.batch_size)
+    return replace(recipe.single(), precision=resolved)
