@@ -104,7 +104,7 @@ def test_a_folder_of_which_nothing_can_be_read_makes_a_report(photos: Path) -> N
         path.write_text("no image")
     report = check(str(photos))
     assert report.shape is None
-    assert kinds(report) == {"unreadable": "error"}
+    assert kinds(report) == {"unreadable": "error", "empty_part": "error"}
 
 
 def test_a_subset_that_is_too_large_is_an_error(photos: Path) -> None:

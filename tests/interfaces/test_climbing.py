@@ -168,3 +168,9 @@ def test_a_number_of_seeds_to_fit_implies_fitting_and_excludes_a_budget() -> Non
         prepared(fit_seeds=2, budget=60.0)
     with pytest.raises(UsageError, match="fit_seeds is 0"):
         prepared(fit_seeds=0)
+
+
+@pytest.mark.parametrize("options", [{"image_size": 8}, {"bad_files": "skip"}])
+def test_how_to_load_has_no_effect_on_a_loaded_set(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="for a data set that is loaded"):
+        prepared(data=rungwise.load("digits"), **options)

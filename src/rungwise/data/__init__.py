@@ -1,11 +1,12 @@
-"""Labelled images: named sets, folders, arrays; drawn into parts; checked.
+"""Labelled images: named sets, folders, tables, arrays; drawn into parts; checked.
 
 from rungwise.data import load, draw, check
 """
 
-from rungwise.data.catalog import CATALOG, NamedSet, get, load
-from rungwise.data.check import CheckReport, Duplicates, check, check_dataset, check_folder
-from rungwise.data.images import Dataset, LabelledImages
+from rungwise.data.arrays import from_arrays
+from rungwise.data.catalog import CATALOG, NamedSet, get, load, load_as_recorded
+from rungwise.data.check import CheckReport, Duplicates, check, check_dataset
+from rungwise.data.images import BadFiles, Dataset, LabelledImages
 from rungwise.data.parts import Parts, draw
 from rungwise.data.problems import Problem
 from rungwise.data.split import stratified_split
@@ -13,6 +14,7 @@ from rungwise.data.subset import class_balanced
 
 __all__ = [
     "CATALOG",
+    "BadFiles",
     "CheckReport",
     "Dataset",
     "Duplicates",
@@ -22,10 +24,11 @@ __all__ = [
     "Problem",
     "check",
     "check_dataset",
-    "check_folder",
     "class_balanced",
     "draw",
+    "from_arrays",
     "get",
     "load",
+    "load_as_recorded",
     "stratified_split",
 ]

@@ -6,19 +6,20 @@ A new named set is one entry here; a new format is a file in `sources/` as well.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, get_args
 
 from rungwise.data.decoded import remembered
 from rungwise.data.download import fetch
-from rungwise.data.images import Dataset
+from rungwise.data.images import BadFiles, Dataset
 from rungwise.data.origin import Origin
 from rungwise.data.places import cache_folder, places
 from rungwise.data.sources.cifar import CifarArchive
 from rungwise.data.sources.digits import Digits
-from rungwise.data.sources.folder import read_folder
+from rungwise.data.sources.files import holds_files, load_files
 from rungwise.data.sources.idx import IdxFiles
-from rungwise.data.sources.layout import looked_at
 from rungwise.data.sources.npz import read_npz
 from rungwise.data.sources.picture import ImageSize, height_and_width
+from rungwise.data.sources.survey import Progress
 from rungwise.data.spec import Spec, parse_spec
 from rungwise.data.subset import require_per_class
 from rungwise.errors import ConfigError, DataError, UnknownNameError
@@ -138,42 +139,92 @@ CATALOG: dict[str, NamedSet] = {
 }
 
 
-def load(spec: str, *, offline: bool = False, image_size: ImageSize | None = None) -> Dataset:
-    """Load a named set, an image folder or an `.npz` file.
+def load(
+    spec: str,
+    *,
+    offline: bool = False,
+    image_size: ImageSize | None = None,
+    bad_files: BadFiles = "stop",
+    progress: Progress | None = None,
+) -> Dataset:
+    """Load a named set, a folder or a table of images, or an `.npz` file.
 
     A named set is looked for in `$RUNGWISE_DATA/<name>/`, then in the cache, then downloaded;
     its content is verified wherever it lies. What was decoded once is kept in the cache, is mapped
     into memory from there, and is decoded anew when its files have changed.
 
     Args:
-        spec: `mnist`, `./photos`, `/data/photos.npz`, each also with `@n`: a run then draws `n`
-            training images of each class. A name of the catalog goes before a folder of that
-            name in the working directory; write `./mnist` for the folder.
+        spec: `mnist`, `./photos`, `photos.csv`, `photos.parquet`, `/data/photos.npz`, each also
+            with `@n`: a run then draws `n` training images of each class. A name of the catalog
+            goes before a folder of that name in the working directory; write `./mnist` for the
+            folder.
         offline: Never download.
-        image_size: Side length, or (height, width), that a folder's images are resized to.
+        image_size: Side length, or (height, width), that the image files of a folder or a table
+            are resized to.
+        bad_files: What an image file that cannot be read does: `stop` the loading, or be left out
+            (`skip`), which `notes` then tells.
+        progress: Called now and then with the number of image files that were read, and of all.
 
     Returns:
         The whole data set; `per_class` holds the `n` of `@n` (drawn later, by `parts.draw`).
 
     Raises:
         UnknownNameError: `spec` is neither a name of the catalog nor a path.
-        ConfigError: `@n` is no positive number, or `image_size` is given where nothing resizes.
+        UsageError: The table needs an extra that is not installed.
+        ConfigError: `@n` is no positive number, `bad_files` is none of the two, or `image_size`
+            or `bad_files` is given where there are no image files.
         DataError: The data are missing, damaged, or a class has fewer than `n` images.
         StorageError: A download cannot be written.
     """
-    wanted = parse_spec(spec, CATALOG)
+    if bad_files not in get_args(BadFiles):
+        raise UnknownNameError("way with bad files", bad_files, get_args(BadFiles))
+    wanted, size = parse_spec(spec, CATALOG), height_and_width(image_size)
     if wanted.path is None:
-        dataset = _load_named(wanted, offline, image_size)
+        _require_no_effect(wanted.source, image_size, bad_files)
+        dataset = _load_named(wanted, offline)
+    elif holds_files(wanted.path):
+        dataset = load_files(wanted.source, wanted.path, size, bad_files, progress)
     else:
-        dataset = _load_path(wanted, wanted.path, image_size)
+        dataset = _load_archive(wanted.source, wanted.path)
+        _require_no_effect(wanted.source, image_size, bad_files)
     if wanted.per_class is not None:
         require_per_class(dataset.train, wanted.per_class)
     return replace(
-        dataset,
+        dataset.named(),
         name=spec,
         per_class=wanted.per_class,
-        image_size=height_and_width(image_size),
+        image_size=size,
+        bad_files=bad_files,
     )
+
+
+def load_as_recorded(record: Mapping[str, Any], *, offline: bool = False) -> Dataset:
+    """Load the data set that a run's or a climb's record names, as it was loaded then.
+
+    Args:
+        record: `data`, the spec; `image_size`; and `bad_files`, unless the record is older.
+        offline: Never download.
+
+    Raises:
+        DataError, StorageError: As `load`.
+    """
+    size = record["image_size"]
+    return load(
+        str(record["data"]),
+        offline=offline,
+        image_size=(int(size[0]), int(size[1])) if size else None,
+        bad_files=record.get("bad_files", "stop"),
+    )
+
+
+def resizes(spec: str) -> bool:
+    """Tell whether a spec names image files, which an image size has an effect on.
+
+    Raises:
+        UnknownNameError: It is neither a name of the catalog nor a path.
+    """
+    path = parse_spec(spec, CATALOG).path
+    return path is not None and holds_files(path)
 
 
 def get(name: str, *, offline: bool = False) -> Path:
@@ -200,9 +251,8 @@ def get(name: str, *, offline: bool = False) -> Path:
     return cache_folder(name)
 
 
-def _load_named(wanted: Spec, offline: bool, image_size: ImageSize | None) -> Dataset:
+def _load_named(wanted: Spec, offline: bool) -> Dataset:
     entry = CATALOG[wanted.source]
-    _require_no_image_size(wanted.source, image_size)
     folder = get(wanted.source, offline=offline).resolve()
     return remembered(
         wanted.source,
@@ -212,31 +262,29 @@ def _load_named(wanted: Spec, offline: bool, image_size: ImageSize | None) -> Da
     )
 
 
-def _load_path(wanted: Spec, path: Path, image_size: ImageSize | None) -> Dataset:
-    place = path.resolve()
-    if path.is_dir():
-        return remembered(
-            place.name,
-            f"{place} {height_and_width(image_size)}",
-            looked_at(place),
-            lambda: read_folder(path, image_size=image_size, name=wanted.source),
-        )
+def _load_archive(source: str, path: Path) -> Dataset:
     if path.suffix.lower() == ".npz" and path.exists():
-        _require_no_image_size(wanted.source, image_size)
-        return remembered(place.name, str(place), (place,), lambda: read_npz(path, wanted.source))
+        place = path.resolve()
+        return remembered(place.name, str(place), (place,), lambda: read_npz(path, source))
     raise DataError(
         f"{path} is not a data set" if path.exists() else f"{path} does not exist",
-        expected="a folder of images or an .npz file",
+        expected="a folder of images, a table of images (.csv, .parquet) or an .npz file",
         fix=f"check the path, or use one of the named sets: {', '.join(CATALOG)}",
     )
 
 
-def _require_no_image_size(source: str, image_size: ImageSize | None) -> None:
+def _require_no_effect(source: str, image_size: ImageSize | None, bad_files: BadFiles) -> None:
     if image_size is not None:
         raise ConfigError(
             f"an image size of {image_size} has no effect on {source}",
-            expected="an image size only for folders of image files",
+            expected="an image size only for folders and tables of image files",
             fix="leave the image size out",
+        )
+    if bad_files != "stop":
+        raise ConfigError(
+            f"bad_files={bad_files!r} has no effect on {source}",
+            expected="a decision about bad files only for folders and tables of image files",
+            fix="leave it out",
         )
 
 

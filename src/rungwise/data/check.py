@@ -1,19 +1,23 @@
 """A look through a data set before training: what is broken, odd, or there twice."""
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rungwise.data.catalog import CATALOG, load
 from rungwise.data.images import Dataset, LabelledImages
-from rungwise.data.problems import EXAMPLES, Problem
-from rungwise.data.sources.folder import Survey, assemble, problems, survey
-from rungwise.data.sources.picture import ImageSize
+from rungwise.data.problems import EXAMPLES, LONG_EXAMPLES, Problem
+from rungwise.data.sources.files import holds_files, list_images
+from rungwise.data.sources.listing import Listing
+from rungwise.data.sources.picture import ImageSize, height_and_width
+from rungwise.data.sources.survey import Progress, Survey, assemble, problems, survey
 from rungwise.data.spec import parse_spec
 from rungwise.errors import DataError
+
+Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,62 +85,64 @@ class CheckReport:
         }
 
 
-def check(spec: str, *, offline: bool = False, image_size: ImageSize | None = None) -> CheckReport:
+def check(
+    spec: str,
+    *,
+    offline: bool = False,
+    image_size: ImageSize | None = None,
+    progress: Progress | None = None,
+) -> CheckReport:
     """Check what a spec names; broken data make a report, not an exception.
 
     Args:
-        spec: As for `load`; of a folder every file is looked at, whatever the first ones hold.
+        spec: As for `load`; of a folder or a table every file is looked at, whatever the first
+            ones hold.
         offline: Never download.
         image_size: As for `load`.
+        progress: As for `load`.
 
     Raises:
         UnknownNameError: `spec` is neither a name of the catalog nor a path.
+        UsageError: The table needs an extra that is not installed.
         ConfigError: `@n` or `image_size` is impossible.
         StorageError: A download cannot be written.
     """
     wanted = parse_spec(spec, CATALOG)
+    height_and_width(image_size)
     try:
-        if wanted.path is not None and wanted.path.is_dir():
-            report = check_folder(wanted.path, image_size=image_size)
+        if wanted.path is not None and holds_files(wanted.path):
+            report = check_listing(list_images(wanted.path), image_size, progress)
             return _with_subset_problem(report, wanted.per_class)
         return check_dataset(load(spec, offline=offline, image_size=image_size))
     except DataError as error:
         return _report(spec, None, [_as_problem(error)])
 
 
-def check_folder(path: Path, *, image_size: ImageSize | None = None) -> CheckReport:
-    """Check an image folder: all unreadable files, odd sizes and modes, empty classes, copies.
+def check_listing(
+    listing: Listing, image_size: ImageSize | None = None, progress: Progress | None = None
+) -> CheckReport:
+    """Check listed images: all unreadable files, odd sizes and modes, empty classes, copies.
 
     Raises:
         ConfigError: `image_size` is impossible.
-        DataError: There is no class folder to look into.
     """
-    found = survey(path, image_size=image_size)
-    noted = [*problems(found, image_size), *_mode_problems(found)]
+    found = survey(listing, image_size=image_size, progress=progress)
+    noted = [*problems(found), *_mode_problems(found)]
+    name = str(listing.source)
     if found.pixels is None or not found.sizes:
-        return _report(str(path), None, noted, survey_counts(found), found.layout.class_names)
-    names = {
-        part: [str(file.path.relative_to(path)) for file in files]
-        for part, files in found.readable.items()
-    }
-    return check_dataset(assemble(found, str(path)), names=names, noted=noted)
+        return _report(name, None, noted, survey_counts(found), listing.class_names)
+    return check_dataset(assemble(found, name), noted=noted)
 
 
-def check_dataset(
-    dataset: Dataset,
-    *,
-    names: dict[str, list[str]] | None = None,
-    noted: Iterable[Problem] = (),
-) -> CheckReport:
+def check_dataset(dataset: Dataset, *, noted: Iterable[Problem] = ()) -> CheckReport:
     """Check images in memory: counts by class and exact copies.
 
     Args:
         dataset: What to check.
-        names: File names by part, for the examples; places such as `train[17]` by default.
         noted: Problems that are known already.
     """
-    parts = dataset.parts
-    copies = tuple(find_duplicates(parts, names or {}))
+    parts = dataset.named().parts
+    copies = tuple(find_duplicates(parts))
     counts = {
         part: dict(zip(data.class_names, data.class_counts(), strict=True))
         for part, data in parts.items()
@@ -148,34 +154,46 @@ def check_dataset(
     return _report(dataset.name, shape, noted, counts, dataset.train.class_names, duplicates=copies)
 
 
-def find_duplicates(
-    parts: dict[str, LabelledImages], names: dict[str, list[str]]
-) -> Iterable[Duplicates]:
+def find_duplicates(parts: dict[str, LabelledImages]) -> Iterator[Duplicates]:
     """Yield the exact copies inside each part, across parts, and with conflicting labels."""
-    groups: dict[bytes, list[tuple[str, int]]] = {}
-    for part, data in parts.items():
-        images = (image for chunk in data.chunks() for image in chunk.contiguous().numpy())
-        for i, image in enumerate(images):
-            digest = hashlib.blake2b(image.data, digest_size=16).digest()
-            groups.setdefault(digest, []).append((part, i))
-    copies = [group for group in groups.values() if len(group) > 1]
-    for part in parts:
-        inside = [[place for place in group if place[0] == part] for group in copies]
+    identities = np.concatenate([data.identities for data in parts.values()])
+    labels = np.concatenate([data.labels.numpy() for data in parts.values()])
+    part_of = np.repeat(np.arange(len(parts)), list(map(len, parts.values())))
+    first = np.searchsorted(part_of, np.arange(len(parts)))
+
+    def names(group: Places) -> tuple[str, ...]:
+        located = [(list(parts)[part_of[place]], place - first[part_of[place]]) for place in group]
+        return tuple(parts[part].name_of(int(index)) for part, index in located)
+
+    copies = _groups(identities)
+    for number, part in enumerate(parts):
+        inside = [group[part_of[group] == number] for group in copies]
         yield from _duplicates(part, [group for group in inside if len(group) > 1], names)
-    across = [group for group in copies if len({part for part, _ in group}) > 1]
+    across = [group for group in copies if len(set(part_of[group])) > 1]
     yield from _duplicates("across", across, names)
-    labels = {part: data.labels.tolist() for part, data in parts.items()}
-    conflicting = [g for g in copies if len({labels[part][i] for part, i in g}) > 1]
+    conflicting = [group for group in copies if len(set(labels[group])) > 1]
     yield from _duplicates("conflicting", conflicting, names)
 
 
+def _groups(identities: Places) -> list[Places]:
+    """Return the places of each number that is there more than once, by its first place."""
+    order = np.argsort(identities, kind="stable")
+    ends = np.flatnonzero(np.diff(identities[order])) + 1
+    starts = np.concatenate([[0], ends])
+    sizes = np.diff(np.concatenate([starts, [len(order)]]))
+    several = np.flatnonzero(sizes > 1)
+    groups = [order[starts[i] : starts[i] + sizes[i]] for i in several]
+    return sorted(groups, key=lambda group: int(group[0]))
+
+
 def survey_counts(found: Survey) -> dict[str, dict[str, int]]:
-    """Return the number of readable images of a folder by part and class."""
-    tallies = {part: Counter(f.label for f in files) for part, files in found.readable.items()}
-    return {
-        part: {name: tally[label] for label, name in enumerate(found.layout.class_names)}
-        for part, tally in tallies.items()
+    """Return the number of readable images by part and class."""
+    names = found.listing.class_names
+    counts = {
+        part: np.bincount(found.labels(part), minlength=len(names)).tolist()
+        for part in found.listing.parts
     }
+    return {part: dict(zip(names, tallies, strict=True)) for part, tallies in counts.items()}
 
 
 def _with_subset_problem(report: CheckReport, per_class: int | None) -> CheckReport:
@@ -195,18 +213,14 @@ def _with_subset_problem(report: CheckReport, per_class: int | None) -> CheckRep
 
 
 def _duplicates(
-    where: str, groups: Sequence[Sequence[tuple[str, int]]], names: dict[str, list[str]]
-) -> Iterable[Duplicates]:
+    where: str, groups: Sequence[Places], names: Callable[[Places], tuple[str, ...]]
+) -> Iterator[Duplicates]:
     if groups:
-        examples = [
-            tuple(names[part][i] if part in names else f"{part}[{i}]" for part, i in group)
-            for group in groups[:EXAMPLES]
-        ]
         yield Duplicates(
             where=where,
             groups=len(groups),
             images=sum(map(len, groups)),
-            examples=tuple(group[:EXAMPLES] for group in examples),
+            examples=tuple(names(group[:EXAMPLES]) for group in groups[:LONG_EXAMPLES]),
         )
 
 

@@ -4,6 +4,7 @@
         index.json             the source's state, the files below, fingerprints, class names
         train-pixels.npy       (N, H, W, C) uint8, mapped into memory when it is opened
         train-labels.npy       (N,) int64
+        train-names.npy        what the images are called, where they are files, as `FileNames`
         validation-…, test-…   where the set has them
 
 An entry is used while the source's files are those it was made of, by size, times and inode, and
@@ -23,19 +24,20 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from rungwise.data.images import Dataset, LabelledImages
+from rungwise.data.names import FileNames, Names, Numbered
 from rungwise.data.places import decoded_folder
 from rungwise.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-DECODERS = 1
+DECODERS = 2
 """Raised whenever a source makes other pixels or labels of the same files."""
 
 INDEX = "index.json"
@@ -47,7 +49,7 @@ _UNUSABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError,
 
 
 def remembered(
-    name: str, place: str, files: Iterable[Path], read: Callable[[], Dataset]
+    name: str, place: str, files: Iterable[Path | str], read: Callable[[], Dataset]
 ) -> Dataset:
     """Return what `read` returns, from the cache if it was read before from the same files.
 
@@ -125,14 +127,15 @@ def scratch_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _state(files: Iterable[Path]) -> str:
+def _state(files: Iterable[Path | str]) -> str:
     """Return a hash that changes whenever one of the files is written, replaced or renamed."""
     digest = hashlib.sha256(f"{DECODERS}".encode())
     for file in files:
         with contextlib.suppress(OSError):  # Reading it will tell what is wrong with it.
-            facts = file.stat()
+            facts = os.stat(file)  # noqa: PTH116  (a Path for each of a million files takes seconds)
             times = facts.st_mtime_ns, facts.st_ctime_ns
-            digest.update(repr((str(file), facts.st_size, *times, facts.st_ino)).encode())
+            told = repr((str(file), facts.st_size, *times, facts.st_ino))
+            digest.update(told.encode())
     return digest.hexdigest()
 
 
@@ -151,6 +154,7 @@ def _open(entry: Path, state: str) -> Dataset | None:
             parts["train"],
             test=parts.get("test"),
             validation=parts.get("validation"),
+            notes=tuple(index["notes"]),
         )
     except _UNUSABLE:
         return None
@@ -161,16 +165,18 @@ def _open_part(
 ) -> LabelledImages:
     pixels = as_tensor(mapped(entry / f"{part}-pixels.npy"))
     labels = np.load(entry / f"{part}-labels.npy")
+    kept = entry / f"{part}-names.npy"
+    names = FileNames(mapped(kept)) if kept.name in facts["files"] else Numbered(part)
     # Looked at after the files are open, and so of the same entry, should another replace it now.
     if _files(entry, part) != facts["files"]:
         raise ValueError("other files than those that were written")
-    images = LabelledImages(pixels, torch.from_numpy(labels), class_names)
+    images = LabelledImages(pixels, torch.from_numpy(labels), class_names, names=Names(names))
     return images.known_as(facts["fingerprint"])
 
 
 def _files(folder: Path, part: str) -> dict[str, list[int]]:
     """Return size and time of writing of a part's files, by name."""
-    facts = {name: (folder / name).stat() for name in (f"{part}-pixels.npy", f"{part}-labels.npy")}
+    facts = {path.name: path.stat() for path in sorted(folder.glob(f"{part}-*.npy"))}
     return {name: [fact.st_size, fact.st_mtime_ns] for name, fact in facts.items()}
 
 
@@ -184,6 +190,7 @@ def _write(entry: Path, state: str, dataset: Dataset) -> None:
             "name": dataset.name,
             "state": state,
             "class_names": dataset.train.class_names,
+            "notes": dataset.notes,
             "parts": {part: _write_part(made, part, data) for part, data in dataset.parts.items()},
         }
         (made / INDEX).write_text(json.dumps(index, indent=1))
@@ -199,17 +206,26 @@ def _write_part(folder: Path, part: str, data: LabelledImages) -> dict[str, Any]
         "fortran_order": False,
         "shape": (len(data), height, width, channels),
     }
-    with (folder / f"{part}-pixels.npy").open("wb") as file:
+    with _lasting(folder / f"{part}-pixels.npy") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for chunk in data.chunks():
             file.write(chunk.contiguous().numpy().data)
-        file.flush()
-        os.fsync(file.fileno())
-    with (folder / f"{part}-labels.npy").open("wb") as file:
+    with _lasting(folder / f"{part}-labels.npy") as file:
         np.save(file, data.labels.numpy())
+    names = None if data.names is None else data.names.files()
+    if names is not None:
+        with _lasting(folder / f"{part}-names.npy") as file:
+            np.save(file, names.block)
+    return {"fingerprint": data.fingerprint, "files": _files(folder, part)}
+
+
+@contextlib.contextmanager
+def _lasting(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that is on the disk when it is closed."""
+    with path.open("wb") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
-    return {"fingerprint": data.fingerprint, "files": _files(folder, part)}
 
 
 def _move(made: Path, entry: Path) -> None:

@@ -1,15 +1,21 @@
 """Labelled images, which are views of one array of pixels, and a data set made of them."""
 
+import copy
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from rungwise.data.names import Names, Numbered
 from rungwise.errors import DataError
+
+BadFiles = Literal["stop", "skip"]
+"""What an image file that cannot be read does: end the loading, or be left out."""
 
 CHUNK_BYTES = 2**22
 """About how many bytes of pixels are gathered at once where all images are walked through."""
@@ -28,6 +34,7 @@ class LabelledImages:
         class_names: The K classes, in the order of their labels.
         rows: (N,) int64, where each image stands in `pixels`; None for all M of them in order.
         mirrored: (N,) bool, which images are seen mirrored left-right; None for none of them.
+        names: What the N images are called; they do not count for the fingerprint.
 
     Raises:
         DataError: The shapes, types or labels do not belong together.
@@ -38,6 +45,7 @@ class LabelledImages:
     class_names: tuple[str, ...]
     rows: torch.Tensor | None = None
     mirrored: torch.Tensor | None = None
+    names: Names | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != torch.uint8 or self.pixels.dim() != 4:
@@ -129,7 +137,22 @@ class LabelledImages:
             self.class_names,
             rows=self.rows_at(indices),
             mirrored=None if self.mirrored is None else self.mirrored[indices],
+            names=None if self.names is None else self.names.take(indices.cpu()),
         )
+
+    def name_of(self, index: int) -> str:
+        """Return what the image at `index` is called, as it can be printed.
+
+        Its file, relative to the data set's folder, or a place in the whole part that was loaded,
+        such as `train[17]`; `[17]` for images that were never part of a data set.
+        """
+        return f"[{index}]" if self.names is None else self.names[index]
+
+    def called(self, names: Names) -> "LabelledImages":
+        """Return the same images under other names."""
+        named = copy.copy(self)
+        object.__setattr__(named, "names", names)
+        return named
 
     def on(self, device: torch.device) -> "LabelledImages":
         """Return the images as an array on `device`; what does not fit there is left as it is.
@@ -147,7 +170,7 @@ class LabelledImages:
         for chunk in self.chunks():
             pixels[filled : filled + len(chunk)] = chunk.to(device)
             filled += len(chunk)
-        return LabelledImages(pixels, self.labels.to(device), self.class_names)
+        return LabelledImages(pixels, self.labels.to(device), self.class_names, names=self.names)
 
     def known_as(self, fingerprint: str) -> "LabelledImages":
         """Return the same images with a fingerprint that was computed before."""
@@ -165,7 +188,7 @@ class LabelledImages:
         digests = b"".join(
             hashlib.blake2b(row, digest_size=8).digest()
             for chunk in self.chunks()
-            for row in chunk.flatten(1).numpy()
+            for row in chunk.flatten(1).contiguous().numpy()
         )
         return np.frombuffer(digests, np.int64)
 
@@ -191,6 +214,9 @@ class Dataset:
         validation: Only where the source itself brings a validation part.
         per_class: `n` of `NAME@n`: a run draws that many training images of each class.
         image_size: (height, width) where image files were resized to it.
+        bad_files: Whether image files that cannot be read were left out.
+        notes: What a user has to know of the loading: files that were left out, images that were
+            enlarged.
     """
 
     name: str
@@ -199,12 +225,27 @@ class Dataset:
     validation: LabelledImages | None = None
     per_class: int | None = None
     image_size: tuple[int, int] | None = None
+    bad_files: BadFiles = "stop"
+    notes: tuple[str, ...] = ()
 
     @property
     def parts(self) -> dict[str, LabelledImages]:
         """The parts that the set has, by name: train, validation, test."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: part for name, part in named.items() if part is not None}
+
+    def named(self) -> "Dataset":
+        """Return the same set; images without names are called by their places: `train[17]`."""
+        parts = {
+            part: images if images.names else images.called(Names(Numbered(part)))
+            for part, images in self.parts.items()
+        }
+        return replace(
+            self,
+            train=parts["train"],
+            test=parts.get("test"),
+            validation=parts.get("validation"),
+        )
 
     @cached_property
     def fingerprint(self) -> str:

@@ -7,7 +7,10 @@ from typing import Any, Literal
 from rungwise.errors import DataError
 
 EXAMPLES = 5
-"""How many files or images of a problem are named; the rest is counted."""
+"""How many files or images of a problem are named in a sentence; the rest is counted."""
+
+LONG_EXAMPLES = 20
+"""How many links and groups of copies a report lists."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a user writes to name some data: `mnist`, `mnist@100`, `./photos`, `photos.npz@20`."""
+"""What a user writes to name some data: `mnist`, `mnist@100`, `./photos`, `photos.csv@20`."""
 
 import os
 import re
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rungwise.errors import ConfigError, UnknownNameError
+
+_SUFFIXES = (".npz", ".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ def parse_spec(spec: str, names: Iterable[str]) -> Spec:
     """Take a spec apart.
 
     A path is what exists on the disk, holds a separator, begins with `.` or `~`, or ends in
-    `.npz`. A path that exists as written is taken whole, even if it holds an `@`.
+    `.npz`, `.csv` or `.parquet`. A path that exists as written is taken whole, even if it holds
+    an `@`.
 
     Raises:
         ConfigError: What follows the `@` is no whole number from 1.
@@ -54,7 +57,7 @@ def _looks_like_path(text: str) -> bool:
     return bool(text) and (
         any(separator in text for separator in separators)
         or text.startswith((".", "~"))
-        or text.lower().endswith(".npz")
+        or text.lower().endswith(_SUFFIXES)
         or _exists(Path(text))
     )
 

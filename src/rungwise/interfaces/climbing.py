@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from rungwise.data import Dataset, load
+from rungwise.data import BadFiles, Dataset, load
+from rungwise.data.sources.picture import ImageSize
+from rungwise.data.sources.survey import Progress
 from rungwise.errors import UnknownNameError, UsageError
 from rungwise.ladder.budget import Budget
 from rungwise.ladder.climb import Climb, Notice, Watcher
@@ -34,6 +36,8 @@ def climb(
     reading: Reading = "cumulative",
     rungs: Sequence[str] = (),
     epochs: int | None = None,
+    image_size: ImageSize | None = None,
+    bad_files: BadFiles = "stop",
     protocol: Protocol = "sealed",
     fit: bool = False,
     fit_seeds: int | None = None,
@@ -55,6 +59,8 @@ def climb(
         reading: `cumulative`, `add-one` or `leave-one-out`.
         rungs: Names of the rungs to climb; by default all.
         epochs: Train every rung for so many epochs instead of its own number.
+        image_size: Side length, or (height, width), that image files are resized to.
+        bad_files: `stop` at image files that cannot be read, or `skip` them.
         protocol: `sealed`, or `article` for the article's own way of choosing.
         fit: Whether to fit the best rung's recipe once more, to all training images, and save its
             predictor. Always so with a budget.
@@ -80,6 +86,8 @@ def climb(
         reading=reading,
         rungs=rungs,
         epochs=epochs,
+        image_size=image_size,
+        bad_files=bad_files,
         protocol=protocol,
         fit=fit,
         fit_seeds=fit_seeds,
@@ -99,6 +107,8 @@ def prepare_climb(
     reading: Reading,
     rungs: Sequence[str],
     epochs: int | None,
+    image_size: ImageSize | None = None,
+    bad_files: BadFiles = "stop",
     protocol: Protocol,
     fit: bool,
     fit_seeds: int | None,
@@ -106,11 +116,13 @@ def prepare_climb(
     device: str,
     offline: bool,
     command: str = "",
+    progress: Progress | None = None,
 ) -> Climb:
     """Return the climb that `climb` carries out; the arguments are the same.
 
     Args:
         command: What the user wrote on a command line, for the records.
+        progress: Called now and then with the number of image files that were read, and of all.
     """
     started = time.monotonic()
     _require_positive("seeds", seeds, "3")
@@ -122,6 +134,12 @@ def prepare_climb(
             expected="one of the two: with a budget the best net is fitted once",
             fix="leave out --budget or --fit-seeds",
         )
+    if isinstance(data, Dataset) and (image_size is not None or bad_files != "stop"):
+        raise UsageError(
+            "an image size, or a decision about bad files, is given for a data set that is loaded",
+            expected="either in `load`, or with the name of the data",
+            fix="give it to `rungwise.load`",
+        )
     if protocol not in get_args(Protocol):
         raise UnknownNameError("protocol", protocol, get_args(Protocol))
     chosen = (find_ladder(ladder) if isinstance(ladder, str) else ladder).under(protocol)
@@ -132,9 +150,20 @@ def prepare_climb(
     if epochs is not None:
         chosen = chosen.changed(lambda recipe: replace(recipe, epochs=epochs))
     chosen, unread = read(chosen, reading)
+    dataset = (
+        data
+        if isinstance(data, Dataset)
+        else load(
+            chosen.data,
+            offline=offline,
+            image_size=image_size,
+            bad_files=bad_files,
+            progress=progress,
+        )
+    )
     return Climb(
         ladder=chosen,
-        dataset=data if isinstance(data, Dataset) else load(chosen.data, offline=offline),
+        dataset=dataset,
         seeds=tuple(range(seeds or (SEEDS if budget is None else SEEDS_AT_LOOKS[-1]))),
         root=out,
         device=choose_device(device),

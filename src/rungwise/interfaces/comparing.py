@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rungwise.data import Dataset, load
+from rungwise.data import Dataset, load_as_recorded
 from rungwise.errors import RunError, UsageError
 from rungwise.ladder.climb import Climb
 from rungwise.ladder.job import training_key
@@ -118,9 +118,7 @@ def _outdated(run: Run) -> RunError:
 def _dataset_of(runs: Sequence[Run]) -> Dataset:
     _require_one("data set", {str(run.summary["data"]) for run in runs})
     summary = runs[0].summary
-    size = summary["image_size"]
-    image_size = (int(size[0]), int(size[1])) if size else None
-    dataset = load(str(summary["data"]), offline=True, image_size=image_size)
+    dataset = load_as_recorded(summary, offline=True)
     for run in runs:
         if run.summary["fingerprint"] != dataset.fingerprint:
             raise RunError(

@@ -449,6 +449,7 @@ class Climb:
                 "fingerprint": data.fingerprint,
                 "per_class": data.per_class,
                 "image_size": data.image_size,
+                "bad_files": data.bad_files,
                 "shape": data.train.shape,
                 "class_names": data.train.class_names,
                 "train_images": len(data.train),

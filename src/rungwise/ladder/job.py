@@ -233,6 +233,7 @@ class Job:
         return {
             "data": self.dataset.name,
             "image_size": self.dataset.image_size,
+            "bad_files": self.dataset.bad_files,
             "fingerprint": self.dataset.fingerprint,
             "key": self.key,
             "recipe": self.recipe.name,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rungwise.data import Dataset, load
+from rungwise.data import Dataset, load_as_recorded
 from rungwise.errors import RungwiseError
 from rungwise.ladder.numbers import counted, duration, spread
 from rungwise.ladder.result import REPORT_NAME
@@ -80,17 +80,12 @@ def _sources(records: Records, dataset: Dataset | None) -> Sources:
     wanted, name = records.dataset["fingerprint"], records.climb["data"]
     if dataset is None:
         try:
-            dataset = load(name, offline=True, image_size=_image_size(records))
+            dataset = load_as_recorded({**records.dataset, "data": name}, offline=True)
         except RungwiseError:
             return Sources(records, None, f"the data set {name} is not on this machine")
     if dataset.fingerprint != wanted:
         return Sources(records, None, f"the data set {name} is not what the climb measured")
     return Sources(records, dataset)
-
-
-def _image_size(records: Records) -> tuple[int, int] | None:
-    size = records.dataset["image_size"]
-    return (int(size[0]), int(size[1])) if size else None
 
 
 def _write_tables(sources: Sources) -> list[Table]:

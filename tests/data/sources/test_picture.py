@@ -1,5 +1,7 @@
 """Tests of the path from one image file to pixels."""
 
+import os
+import resource
 import struct
 import warnings
 import zlib
@@ -14,20 +16,10 @@ from rungwise.data.sources.picture import read_picture
 from rungwise.errors import ConfigError, DataError
 
 WritePng = Callable[..., Path]
+Bomb = Callable[[Path, int, int], Path]
 
-
-def png_claiming(path: Path, width: int, height: int) -> Path:
-    """Write a PNG whose header claims a size that its tiny body does not have."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
-    return path
+SETTINGS = {"webp": {"lossless": True}}
+"""How Pillow has to write a format so that no pixel changes."""
 
 
 def test_grey_has_one_channel(tmp_path: Path, write_png: WritePng) -> None:
@@ -84,6 +76,50 @@ def test_transparent_palette_lies_on_black(tmp_path: Path) -> None:
     assert read_picture(tmp_path / "a.png").pixels.tolist() == [[[0, 0, 0], [0, 0, 255]]]
 
 
+def test_sixteen_bit_colour_keeps_its_high_bytes(tmp_path: Path) -> None:
+    # Pillow cannot write such a file: one pixel, 16 bits a channel, big end first.
+    body = zlib.compress(b"\0" + struct.pack(">HHH", 0x01FF, 0x8000, 0xFFFF))
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", body), (b"IEND", b""))
+    path = tmp_path / "deep.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+            for kind, content in chunks
+        )
+    )
+    assert read_picture(path).pixels.tolist() == [[[0x01, 0x80, 0xFF]]]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png", "tif", "webp"])
+def test_of_several_images_the_first_counts(tmp_path: Path, suffix: str) -> None:
+    frames = [Image.new("RGB", (2, 2), colour) for colour in ((255, 0, 0), (0, 0, 255))]
+    path = tmp_path / f"a.{suffix}"
+    frames[0].save(path, save_all=True, append_images=frames[1:], **SETTINGS.get(suffix, {}))
+    assert read_picture(path).pixels.tolist() == [[[255, 0, 0]] * 2] * 2
+
+
+def test_all_turns_of_a_camera_are_undone(tmp_path: Path) -> None:
+    upright = np.arange(0, 240, 40, dtype=np.uint8).reshape(2, 3)
+    stored = {3: upright[::-1, ::-1], 6: np.rot90(upright), 8: np.rot90(upright, -1)}
+    for orientation, pixels in stored.items():
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(np.ascontiguousarray(pixels)).save(tmp_path / "a.png", exif=exif)
+        assert read_picture(tmp_path / "a.png").pixels[:, :, 0].tolist() == upright.tolist()
+
+
+def test_what_could_be_read_for_ever_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", Path("/dev/zero"), tmp_path):
+        with pytest.raises(DataError, match="cannot be read: it is no file"):
+            read_picture(path)
+
+
 def test_one_bit_images_are_black_and_white(tmp_path: Path) -> None:
     Image.fromarray(np.array([[True, False]])).save(tmp_path / "a.png")
     assert read_picture(tmp_path / "a.png").pixels.ravel().tolist() == [255, 0]
@@ -119,14 +155,20 @@ def test_channels_convert(tmp_path: Path, write_png: WritePng) -> None:
     assert read_picture(path, channels=3).pixels.tolist()[0][0] == [30, 30, 30]
 
 
-@pytest.mark.parametrize("side", [8001, 10_000, 20_000])  # Pillow: silent, a warning, an error
-def test_too_many_pixels_are_refused_by_the_header(tmp_path: Path, side: int) -> None:
-    path = png_claiming(tmp_path / "bomb.png", side, side)
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".gif", ".webp"])
+@pytest.mark.parametrize("side", [8001, 10_000, 20_000, 50_000])  # Pillow: silent, warning, error
+def test_too_many_pixels_are_refused_by_the_header(
+    tmp_path: Path, suffix: str, side: int, bomb: Bomb
+) -> None:
+    path = bomb(tmp_path / f"bomb{suffix}", side, side)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(DataError, match=r"bomb\.png has .*megapixels") as caught:
+        with pytest.raises(DataError, match=r"bomb\.\w+ has .*megapixels") as caught:
             read_picture(path)
     assert "64 megapixels" in str(caught.value)
+    assert caught.value.fix
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KB; pixels: 64 MB
 
 
 def test_a_lower_limit_is_told_with_what_was_found(tmp_path: Path) -> None:
@@ -139,7 +181,13 @@ def test_a_lower_limit_is_told_with_what_was_found(tmp_path: Path) -> None:
 
     assert caught.value.expected == "at most 0.001199 megapixels; rungwise is for small images"
     assert caught.value.fix == "shrink the image"
-    assert caught.value.fix
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".gif"])
+def test_the_bombs_without_their_claims_are_pictures(
+    tmp_path: Path, suffix: str, bomb: Bomb
+) -> None:
+    assert read_picture(bomb(tmp_path / f"small{suffix}", 4, 4)).size == (4, 4)
 
 
 def test_a_cut_off_file_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ mode is, or its whole palette. Of an animation or a multi-page file the first im
 """
 
 import io
+import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,7 @@ def read_picture(
     if channels not in (None, 1, 3):
         raise ConfigError(f"channels is {channels}", expected="1 or 3", fix="pass 1 or 3")
     try:
+        _require_file(source)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # bombs are refused below; the rest is cosmetic
             with Image.open(_opened(source), formats=FORMATS) as image:
@@ -149,6 +151,12 @@ def _has_grey_palette(image: "Image.Image") -> bool:
     colours = np.array(image.getpalette("RGB")).reshape(-1, 3)
     used = np.flatnonzero(image.histogram()[: len(colours)])
     return bool((colours[used] == colours[used, :1]).all())
+
+
+def _require_file(source: Path | bytes) -> None:
+    """Refuse what could be read for ever, such as a pipe or a device."""
+    if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
+        raise ValueError("it is no file")
 
 
 def _opened(source: Path | bytes) -> Path | io.BytesIO:

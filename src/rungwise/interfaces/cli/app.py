@@ -1,5 +1,6 @@
 """The command line: verbs, and errors turned into messages and exit codes."""
 
+import io
 import os
 import sys
 
@@ -51,6 +52,9 @@ def _told(error: CycloptsError) -> UsageError:
 
 def main() -> None:
     """Run the command line and exit: 0 ok, 1 failure, 2 usage, 3 data, 130 or 143 interrupted."""
+    # What the terminal cannot show, such as an undecodable file name, is escaped, also in JSON.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
         sys.stdout.flush()

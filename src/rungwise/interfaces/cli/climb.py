@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from rungwise.errors import UsageError
-from rungwise.interfaces.cli.options import Output, Place, Switch
+from rungwise.interfaces.cli.options import BadFiles, Output, Place, Switch
 from rungwise.interfaces.cli.printing import print_json, print_result, print_table
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def climb(
     reading: Literal["cumulative", "add-one", "leave-one-out"] = "cumulative",
     rungs: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
     epochs: int | None = None,
+    image_size: int | None = None,
+    bad_files: BadFiles = "stop",
     protocol: Literal["sealed", "article"] = "sealed",
     fit: Switch = False,
     fit_seeds: int | None = None,
@@ -47,6 +49,8 @@ def climb(
             alone on the first rung, `leave-one-out` the top rung without each technique.
         rungs: Climb these alone; by default all.
         epochs: Train every rung for so many epochs instead of its own number.
+        image_size: Resize the images of a folder or a table to this many pixels a side.
+        bad_files: Whether image files that cannot be read are an error, or left out.
         protocol: `sealed` chooses on validation images and opens the test set once at the end;
             `article` follows the article's own protocol.
         fit: At the end fit the best rung's recipe to all training images and save the net to use.
@@ -55,6 +59,7 @@ def climb(
         dry_run: Print what would be trained, about how long it takes and how much memory and disk,
             and train nothing but a few steps.
     """
+    from rungwise.interfaces.cli.loading import LoadingBar, tell_notes
     from rungwise.interfaces.climbing import prepare_climb
 
     options = {
@@ -64,26 +69,33 @@ def climb(
         "--reading": reading if reading != "cumulative" else None,
         "--rungs": rungs,
         "--epochs": epochs,
+        "--image-size": image_size,
+        "--bad-files": bad_files if bad_files != "stop" else None,
         "--protocol": protocol if protocol != "sealed" else None,
         "--fit": fit,
         "--fit-seeds": fit_seeds,
     }
-    work = prepare_climb(
-        ladder,
-        data=data,
-        seeds=seeds,
-        budget=None if budget is None else parse_duration(budget),
-        reading=reading,
-        rungs=rungs or (),
-        epochs=epochs,
-        protocol=protocol,
-        fit=fit,
-        fit_seeds=fit_seeds,
-        out=place.out,
-        device=place.device,
-        offline=place.offline,
-        command=_command(ladder, options, place),
-    )
+    with LoadingBar(output.quiet) as bar:
+        work = prepare_climb(
+            ladder,
+            data=data,
+            seeds=seeds,
+            budget=None if budget is None else parse_duration(budget),
+            reading=reading,
+            rungs=rungs or (),
+            epochs=epochs,
+            image_size=image_size,
+            bad_files=bad_files,
+            progress=bar,
+            protocol=protocol,
+            fit=fit,
+            fit_seeds=fit_seeds,
+            out=place.out,
+            device=place.device,
+            offline=place.offline,
+            command=_command(ladder, options, place),
+        )
+    tell_notes(work.dataset)
     if dry_run:
         _print_plan(work, output)
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from cyclopts import App
 
 from rungwise.errors import DataError
-from rungwise.interfaces.cli.options import Output, Switch
+from rungwise.interfaces.cli.options import BadFiles, Output, Switch
 from rungwise.interfaces.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
@@ -77,13 +77,15 @@ def check(
     """Check a data set: counts, shapes, exact duplicates, unreadable files. Exit code 3 on errors.
 
     Args:
-        data: A named set, a folder or a .npz file.
+        data: A named set, a folder, a .csv or .parquet table of images, or a .npz file.
         image_size: Check as for a training with this --image-size.
         offline: Never download.
     """
     from rungwise.data import check as examine
+    from rungwise.interfaces.cli.loading import LoadingBar
 
-    report = examine(data, offline=offline, image_size=image_size)
+    with LoadingBar(output.quiet) as bar:
+        report = examine(data, offline=offline, image_size=image_size, progress=bar)
     if output.json:
         print_json(report.to_dict())
     else:
@@ -125,25 +127,32 @@ def show(
     part: Literal["train", "test"] = "train",
     index: int | None = None,
     image_size: int | None = None,
+    bad_files: BadFiles = "stop",
     to: Path = Path("picture.png"),
     offline: Switch = False,
 ) -> None:
     """Draw a contact sheet, or with --index one image as a heat map with its label.
 
     Args:
-        data: A named set, a folder or a .npz file.
+        data: A named set, a folder, a .csv or .parquet table of images, or a .npz file.
         part: Which part of it.
         index: Number of the one image to draw, from 0.
-        image_size: Resize the images of a folder.
+        image_size: Resize the images of a folder or a table.
+        bad_files: Whether image files that cannot be read are an error, or left out.
         to: Where to write the picture; .png or .svg.
         offline: Never download.
     """
     import torch
 
     from rungwise.data import load
+    from rungwise.interfaces.cli.loading import LoadingBar, tell_notes
     from rungwise.report.pictures import contact_sheet, heat_map
 
-    dataset = load(data, offline=offline, image_size=image_size)
+    with LoadingBar(quiet=False) as bar:
+        dataset = load(
+            data, offline=offline, image_size=image_size, bad_files=bad_files, progress=bar
+        )
+    tell_notes(dataset)
     images = dataset.train if part == "train" else dataset.test
     if images is None:
         raise DataError(

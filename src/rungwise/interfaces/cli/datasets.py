@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from rungwise.errors import DataError
+from rungwise.interfaces.cli.options import BadFiles
 
 if TYPE_CHECKING:
     from rungwise.data import Dataset, LabelledImages
@@ -16,9 +17,11 @@ def load_own(run: "Run", *, offline: bool) -> "Dataset":
     Raises:
         DataError: The data are not here, or not as they were.
     """
-    from rungwise.data import load
+    from rungwise.data import load_as_recorded
+    from rungwise.interfaces.cli.loading import tell_notes
 
-    dataset = load(run.summary["data"], offline=offline, image_size=run.summary["image_size"])
+    dataset = load_as_recorded(run.summary, offline=offline)
+    tell_notes(dataset)
     if dataset.fingerprint != run.summary["fingerprint"]:
         raise DataError(
             f"the data set {dataset.name} is not what the run was trained on",
@@ -28,15 +31,18 @@ def load_own(run: "Run", *, offline: bool) -> "Dataset":
     return dataset
 
 
-def load_as_trained(data: str, predictor: "Predictor", *, offline: bool) -> "Dataset":
-    """Load a data set; a folder's images are resized if the training's were."""
-    from rungwise.data import CATALOG, load
-    from rungwise.data.spec import parse_spec
+def load_as_trained(
+    data: str, predictor: "Predictor", *, offline: bool, bad_files: BadFiles = "stop"
+) -> "Dataset":
+    """Load a data set; image files are resized if the training's were."""
+    from rungwise.data import load
+    from rungwise.data.catalog import resizes
+    from rungwise.interfaces.cli.loading import tell_notes
 
-    path = parse_spec(data, CATALOG).path
-    resized = predictor.resizes and path is not None and path.is_dir()
-    size = predictor.shape[1:] if resized else None
-    return load(data, offline=offline, image_size=size)
+    size = predictor.shape[1:] if predictor.resizes and resizes(data) else None
+    dataset = load(data, offline=offline, image_size=size, bad_files=bad_files)
+    tell_notes(dataset)
+    return dataset
 
 
 def require_shape(predictor: "Predictor", images: "LabelledImages") -> None:

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from rungwise.errors import DataError, UsageError
 from rungwise.interfaces.cli.datasets import load_as_trained, load_own, require_shape
-from rungwise.interfaces.cli.options import Output, Place
+from rungwise.interfaces.cli.options import BadFiles, Output, Place
 from rungwise.interfaces.cli.printing import print_json, print_table
 from rungwise.ladder.numbers import percent
 
@@ -28,6 +28,7 @@ def evaluate(
     views: str | None = None,
     temperature_scaling: bool | None = None,
     part: Literal["test", "validation"] = "test",
+    bad_files: BadFiles | None = None,
     save: Path | None = None,
     place: Place = Place(),
     output: Output = Output(),
@@ -46,6 +47,8 @@ def evaluate(
         temperature_scaling: Divide each net's logits by the temperature that was fitted on the
             images it held out. By default as a predictor's file was saved.
         part: `validation` measures on the images that the run held out.
+        bad_files: Whether image files of DATA that cannot be read are an error, or left out; the
+            run's own data are loaded as for its training.
         save: Also write the predictor, ensemble and views included, to this .safetensors file.
     """
     from rungwise.interfaces.cli.predictors import open_predictor
@@ -62,9 +65,14 @@ def evaluate(
     if temperature_scaling is not None:
         predictor = predictor.with_temperature_scaling(temperature_scaling)
     if data is None:
+        _require_data(bad_files)
         images, what, opened = _own_images(paths, part, place)
     else:
-        images, what, opened = _images_of(data, paths, predictor, part, place)
+        _require_no_part(part)
+        dataset = load_as_trained(
+            data, predictor, offline=place.offline, bad_files=bad_files or "stop"
+        )
+        images, what, opened = _images_of(dataset, paths)
     _require_fitting(predictor, images)
     if opened is not None:
         root = run.resolve().parents[2] if run.is_dir() else place.out
@@ -95,16 +103,25 @@ def _parse_views(text: str) -> "Views | None":
     return None if text == "none" else parse_component(VIEWS, text, "--views")
 
 
-def _images_of(
-    data: str, paths: list[Path], predictor: "Predictor", part: str, place: Place
-) -> _Chosen:
+def _require_no_part(part: str) -> None:
     if part == "validation":
         raise UsageError(
             "--part validation has no effect on another data set",
             expected="the run's own data, whose split is known",
             fix="leave DATA or --part out",
         )
-    dataset = load_as_trained(data, predictor, offline=place.offline)
+
+
+def _require_data(bad_files: BadFiles | None) -> None:
+    if bad_files is not None:
+        raise UsageError(
+            "--bad-files has no effect without DATA",
+            expected="the run's own data, which are loaded as for its training",
+            fix="leave --bad-files out, or name other data",
+        )
+
+
+def _images_of(dataset: "Dataset", paths: list[Path]) -> _Chosen:
     if dataset.test is not None:
         return _Chosen(dataset.test, "test images", dataset)
     runs = _runs([path for path in paths if path.is_dir()])

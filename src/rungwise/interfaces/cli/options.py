@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 Switch = Annotated[bool, Parameter(negative="")]
+BadFiles = Literal["stop", "skip"]
+"""As `rungwise.data.BadFiles`, which is not imported for the sake of `--help`."""
 
 
 @Parameter(name="*")

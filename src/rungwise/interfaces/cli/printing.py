@@ -1,6 +1,7 @@
 """How figures are written on stdout."""
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on one line."""
-    print(json.dumps(value, ensure_ascii=False))
+    """Print one JSON value on one line; in ASCII where stdout cannot take all characters."""
+    takes_all = (sys.stdout.encoding or "").lower().startswith("utf")
+    print(json.dumps(value, ensure_ascii=not takes_all))
 
 
 def print_table(

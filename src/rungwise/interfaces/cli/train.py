@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from rungwise.errors import UsageError
-from rungwise.interfaces.cli.options import Output, Place, Switch
+from rungwise.interfaces.cli.options import BadFiles, Output, Place, Switch
 from rungwise.interfaces.cli.printing import print_json
 from rungwise.ladder.numbers import percent
 
@@ -25,6 +25,7 @@ def train(
     seed: str = "0",
     epochs: int | None = None,
     image_size: int | None = None,
+    bad_files: BadFiles = "stop",
     resume: Switch = False,
     restart: Switch = False,
     dry_run: Switch = False,
@@ -36,17 +37,20 @@ def train(
     The same recipe, data and seed always give the same run; one that is finished is found again.
 
     Args:
-        data: A named set, NAME@N for N images of each class, a folder or a .npz file.
+        data: A named set, NAME@N for N images of each class, a folder, a .csv or .parquet table
+            of images, or a .npz file.
         recipe: A name (`rungwise list recipes`) or a YAML file.
         set: PLACE=VALUE on top of the recipe, such as optimizer.lr=0.01; may be repeated.
         seed: A whole number, or DRAW.MEMBER for a further net on the same draw of the data.
         epochs: Short for --set epochs=N.
-        image_size: Resize the images of a folder to this many pixels a side.
+        image_size: Resize the images of a folder or a table to this many pixels a side.
+        bad_files: Whether image files that cannot be read are an error, or left out.
         resume: Go on with an unfinished run.
         restart: Train an unfinished run anew from its start.
         dry_run: Print the resolved recipe and where the run would lie, and train nothing.
     """
     from rungwise.data import load
+    from rungwise.interfaces.cli.loading import LoadingBar, tell_notes
     from rungwise.ladder.job import make_job
     from rungwise.ladder.recipes import find_recipe
     from rungwise.training.device import choose_device
@@ -69,7 +73,11 @@ def train(
             "RUN --with RUN`",
         )
     wanted_seed, device = Seed.parse(seed), choose_device(place.device)
-    dataset = load(data, offline=place.offline, image_size=image_size)
+    with LoadingBar(output.quiet) as bar:
+        dataset = load(
+            data, offline=place.offline, image_size=image_size, bad_files=bad_files, progress=bar
+        )
+    tell_notes(dataset)
     job = make_job(chosen, dataset, wanted_seed, place.out, device)
     if dry_run:
         _print_plan(job, output.json)
