@@ -1,8 +1,9 @@
 """Tests of the path from one image file to pixels."""
 
 import os
-import resource
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from rungwise.data.sources.picture import read_picture
+from rungwise.data.sources.webp import HEAD_BYTES, claimed_size
 from rungwise.errors import ConfigError, DataError
 
 WritePng = Callable[..., Path]
@@ -161,14 +163,12 @@ def test_too_many_pixels_are_refused_by_the_header(
     tmp_path: Path, suffix: str, side: int, bomb: Bomb
 ) -> None:
     path = bomb(tmp_path / f"bomb{suffix}", side, side)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(DataError, match=r"bomb\.\w+ has .*megapixels") as caught:
             read_picture(path)
     assert "64 megapixels" in str(caught.value)
     assert caught.value.fix
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KB; pixels: 64 MB
 
 
 def test_a_lower_limit_is_told_with_what_was_found(tmp_path: Path) -> None:
@@ -181,6 +181,46 @@ def test_a_lower_limit_is_told_with_what_was_found(tmp_path: Path) -> None:
 
     assert caught.value.expected == "at most 0.001199 megapixels; rungwise is for small images"
     assert caught.value.fix == "shrink the image"
+
+
+READS = """
+import resource, sys
+from pathlib import Path
+from PIL import Image
+from rungwise.data.sources.picture import read_picture
+from rungwise.errors import DataError
+from rungwise.training.memory import keep_freed_memory
+keep_freed_memory()  # As in a training or a service: then what is allocated is written to at once.
+Image.init()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sys.argv[1:]:
+    try:
+        read_picture(Path(path))
+    except DataError as error:
+        assert "megapixels" in str(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_what_is_refused_for_its_size_takes_no_memory(tmp_path: Path, bomb: Bomb) -> None:
+    paths = [
+        bomb(tmp_path / f"bomb{side}{suffix}", side, side)
+        for suffix in (".png", ".tif", ".gif", ".webp")
+        for side in (8001, 16_000)
+    ]
+
+    # In a process of its own: this one's peak may be higher than any bomb would make it.
+    told = subprocess.run([sys.executable, "-c", READS, *paths], capture_output=True, check=True)
+
+    assert int(told.stdout) < 20_000  # KB; the pixels of the smallest are 64 MB
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_the_size_that_a_webp_file_claims(tmp_path: Path, mode: str, lossless: bool) -> None:
+    path = tmp_path / "a.webp"
+    Image.new(mode, (37, 300), 9).save(path, lossless=lossless)
+    assert claimed_size(path.read_bytes()[:HEAD_BYTES]) == (37, 300)
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".gif"])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rungwise.data.sources.webp import HEAD_BYTES, claimed_size
 from rungwise.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ def read_picture(
         _require_file(source)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # bombs are refused below; the rest is cosmetic
+            if claimed := claimed_size(_head(source)):
+                _require_moderate(claimed, source, name, most_pixels)
             with Image.open(_opened(source), formats=FORMATS) as image:
-                pixels = image.width * image.height
-                if pixels > most_pixels:
-                    raise _too_large(f"{pixels / 1e6:.4g}", source, name, most_pixels)
+                _require_moderate(image.size, source, name, most_pixels)
                 mode = image.mode
                 plain = _plain(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
@@ -161,6 +162,21 @@ def _require_file(source: Path | bytes) -> None:
 
 def _opened(source: Path | bytes) -> Path | io.BytesIO:
     return source if isinstance(source, Path) else io.BytesIO(source)
+
+
+def _head(source: Path | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source[:HEAD_BYTES]
+    with source.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _require_moderate(
+    size: tuple[int, int], source: Path | bytes, name: str, most_pixels: int
+) -> None:
+    pixels = size[0] * size[1]
+    if pixels > most_pixels:
+        raise _too_large(f"{pixels / 1e6:.4g}", source, name, most_pixels)
 
 
 def _too_large(megapixels: str, source: Path | bytes, name: str, most_pixels: int) -> DataError:
