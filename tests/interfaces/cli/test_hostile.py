@@ -51,6 +51,9 @@ def test_wrong_names_are_told_with_the_nearest_right_one(rungwise: Any) -> None:
         ("list ladder", "ladders"),
         ("evaluate", "RUN"),
         ("predict", "RUN"),
+        ("predict run a.png --quiet", "--quiet"),  # options that would do nothing there
+        ("predict run a.png --out runs", "--out"),
+        ("doctor --offline", "--offline"),
     ],
 )
 def test_wrong_calls_end_with_code_two(rungwise: Any, words: str, told: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rungwise.errors import UsageError
-from rungwise.interfaces.cli.options import Output, Switch
+from rungwise.interfaces.cli.options import Switch, WatchedOutput
 from rungwise.interfaces.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def bench(
     peers: Path | None = None,
     offline: Switch = False,
     out: Path | None = None,
-    output: Output = Output(),
+    output: WatchedOutput = WatchedOutput(),
 ) -> None:
     """Measure training speed on the processor: with --quick ours alone, else beside peers.
 

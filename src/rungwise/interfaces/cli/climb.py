@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from rungwise.errors import UsageError
-from rungwise.interfaces.cli.options import BadFiles, Output, Place, Switch
+from rungwise.interfaces.cli.options import BadFiles, Place, Switch, WatchedOutput
 from rungwise.interfaces.cli.printing import print_json, print_result, print_table
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def climb(
     fit_seeds: int | None = None,
     dry_run: Switch = False,
     place: Place = Place(),
-    output: Output = Output(),
+    output: WatchedOutput = WatchedOutput(),
 ) -> None:
     """Train the rungs of a ladder over several seeds and tell what each was worth.
 
@@ -158,7 +158,7 @@ def _climb(work: "Climb", quiet: bool) -> "ClimbResult":
         return carry_out(work, watch)
 
 
-def _print_plan(work: "Climb", output: Output) -> None:
+def _print_plan(work: "Climb", output: WatchedOutput) -> None:
     from rungwise.ladder.numbers import duration
     from rungwise.ladder.plan import plan_of
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from cyclopts import App
 
 from rungwise.errors import DataError
-from rungwise.interfaces.cli.options import BadFiles, Output, Switch
+from rungwise.interfaces.cli.options import BadFiles, Output, Switch, WatchedOutput
 from rungwise.interfaces.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def check(
     *,
     image_size: int | None = None,
     offline: Switch = False,
-    output: Output = Output(),
+    output: WatchedOutput = WatchedOutput(),
 ) -> None:
     """Check a data set: counts, shapes, exact duplicates, unreadable files. Exit code 3 on errors.
 

@@ -2,16 +2,22 @@
 
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 from rungwise.errors import DataError
-from rungwise.interfaces.cli.options import Output, Place
+from rungwise.interfaces.cli.options import Output
 from rungwise.interfaces.cli.printing import print_json
 
 
-def doctor(*, place: Place = Place(), output: Output = Output()) -> None:
-    """Print machine, threads, number formats, cache, data found and free disk."""
-    facts = _facts(place)
+def doctor(*, out: Path = Path("runs"), device: str = "auto", output: Output = Output()) -> None:
+    """Print machine, threads, number formats, cache, data found and free disk.
+
+    Args:
+        out: Folder of all runs.
+        device: auto, cpu, cuda or cuda:N.
+    """
+    facts = _facts(out, device)
     if output.json:
         print_json(facts)
         return
@@ -24,16 +30,16 @@ def doctor(*, place: Place = Place(), output: Output = Output()) -> None:
             print(f"{name:<16} {_words(value)}")
 
 
-def _facts(place: Place) -> dict[str, Any]:
+def _facts(out: Path, device: str) -> dict[str, Any]:
     from rungwise.data import CATALOG
     from rungwise.data.places import cache_folder
     from rungwise.ladder.environment import describe_environment
     from rungwise.training.device import choose_device
 
-    runs = place.out.resolve()
+    runs = out.resolve()
     existing = next(path for path in (runs, *runs.parents) if os.access(path, os.F_OK))
     return {
-        **describe_environment(choose_device(place.device)),
+        **describe_environment(choose_device(device)),
         "runs": str(runs),
         "runs_writable": os.access(existing, os.W_OK),
         "disk_free_gb": round(shutil.disk_usage(existing).free / 1e9, 1),

@@ -78,12 +78,12 @@ def evaluate(
         root = run.resolve().parents[2] if run.is_dir() else place.out
         record_opening(root, opened, "evaluate " + " ".join(map(str, paths)))
     evaluation = measure(predictor.probabilities_of(images), images)
+    if save is not None:
+        predictor.save(save)
     if output.json:
         print_json(evaluation.to_dict())
     else:
         _print(evaluation, f"{len(images)} {what}")
-    if save is not None:
-        predictor.save(save)
     if run.is_dir():
         confusion(evaluation.confusion, images.class_names, run / "figures" / "confusion.png")
 

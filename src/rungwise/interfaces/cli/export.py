@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rungwise.errors import DataError, UsageError
 from rungwise.interfaces.cli.datasets import load_as_trained, load_own, require_shape
-from rungwise.interfaces.cli.options import Switch
+from rungwise.interfaces.cli.options import Output, Switch
 from rungwise.interfaces.cli.printing import print_json, print_table
 from rungwise.ladder.numbers import counted
 
@@ -27,7 +27,7 @@ def export(
     parity_images: int = DEFAULT_IMAGES,
     parity_data: str | None = None,
     offline: Switch = False,
-    json: Switch = False,
+    output: Output = Output(),
 ) -> None:
     """Write a predictor as one file for other programs, with a model card beside it.
 
@@ -43,7 +43,6 @@ def export(
         parity_data: Compare on this data set, on its test images where it has some. By default on
             images that the run held out, or was trained on.
         offline: Never download a data set.
-        json: Print the result as one JSON value on stdout.
     """
     from rungwise.interfaces.export.exporting import export as export_to
     from rungwise.interfaces.export.exporting import require_exportable
@@ -56,7 +55,7 @@ def export(
     images, of = _images(subject, parity_data, offline)
     path = out or subject.file.with_suffix(FORMATS[to].suffix)
     file = export_to(subject, to, path, spaced(images, parity_images), of)
-    if json:
+    if output.json:
         print_json(file)
     else:
         _print(file, subject.file)

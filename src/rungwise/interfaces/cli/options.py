@@ -14,10 +14,17 @@ BadFiles = Literal["stop", "skip"]
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """How much a verb prints, and where."""
+    """How a verb prints its result."""
 
     json: Switch = False
     """Print the result as one JSON value on stdout."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class WatchedOutput(Output):
+    """How a verb that may take long prints its result and its progress."""
+
     quiet: Switch = False
     """Print no progress."""
 

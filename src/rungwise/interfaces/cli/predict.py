@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rungwise.errors import DataError
-from rungwise.interfaces.cli.options import Output, Place
+from rungwise.interfaces.cli.options import Output
 from rungwise.interfaces.cli.printing import print_json, print_table
 from rungwise.ladder.numbers import percent
 
@@ -20,7 +20,7 @@ def predict(
     images: list[str],
     /,
     *,
-    place: Place = Place(),
+    device: str = "auto",
     output: Output = Output(),
 ) -> None:
     """Tell the class of each image.
@@ -31,6 +31,7 @@ def predict(
     Args:
         run: A run's folder, or a predictor's .safetensors file.
         images: Files, folders (all images in them) and patterns such as 'photos/*.png'.
+        device: auto, cpu, cuda or cuda:N.
     """
     import torch
 
@@ -38,7 +39,7 @@ def predict(
     from rungwise.prediction.pictures import pixels_for
     from rungwise.training.device import choose_device
 
-    predictor = open_predictor(run, choose_device(place.device))
+    predictor = open_predictor(run, choose_device(device))
     files, pixels = [], []
     found, problems = _files(images)
     for path in found:

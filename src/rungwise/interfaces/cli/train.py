@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from rungwise.errors import UsageError
-from rungwise.interfaces.cli.options import BadFiles, Output, Place, Switch
+from rungwise.interfaces.cli.options import BadFiles, Place, Switch, WatchedOutput
 from rungwise.interfaces.cli.printing import print_json
 from rungwise.ladder.numbers import percent
 
@@ -30,7 +30,7 @@ def train(
     restart: Switch = False,
     dry_run: Switch = False,
     place: Place = Place(),
-    output: Output = Output(),
+    output: WatchedOutput = WatchedOutput(),
 ) -> None:
     """Train one recipe; prints where the run lies and its validation accuracy.
 
