@@ -165,10 +165,8 @@ def keras_whole(article: Article, seed: int, python: Path, number_format: str) -
 
 def arrays(parts: Parts) -> dict[str, np.ndarray]:
     """Return images and labels of each part under their names."""
-    drawn = {"train": parts.train, "validation": parts.validation, "test": parts.test}
-    named = {name: part for name, part in drawn.items() if part is not None}
-    images = {name: part.images.numpy() for name, part in named.items()}
-    labels = {f"{name}_labels": part.labels.numpy() for name, part in named.items()}
+    images = {name: part.images.numpy() for name, part in parts.by_name.items()}
+    labels = {f"{name}_labels": part.labels.numpy() for name, part in parts.by_name.items()}
     return images | labels
 
 

@@ -118,8 +118,7 @@ def sharpen(images: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
 
 def posterize(images: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
     """Keep the highest 2 to 8 bits of each pixel, fewer the further the strength is from 0."""
-    dropped = 2 ** (strengths.abs() * 6).round()
-    step = per_image(dropped, images).float()
+    step = per_image(2 ** (strengths.abs() * 6).round(), images).float()
     levels = (images.float() * 255).round()
     return ((levels / step).floor() * step / 255).to(images.dtype)
 

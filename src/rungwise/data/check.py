@@ -115,7 +115,7 @@ def check(
             return _with_subset_problem(report, wanted.per_class)
         return check_dataset(load(spec, offline=offline, image_size=image_size))
     except DataError as error:
-        return _report(spec, None, [_as_problem(error)])
+        return _report(spec, None, [Problem.of(error)])
 
 
 def check_listing(
@@ -239,16 +239,6 @@ def _report(
         counts=counts or {},
         duplicates=duplicates,
         problems=tuple(sorted(noted, key=lambda problem: problem.severity != "error")),
-    )
-
-
-def _as_problem(error: DataError) -> Problem:
-    return Problem(
-        severity="error",
-        kind="unusable",
-        problem=error.problem,
-        expected=error.expected or "data that can be loaded",
-        fix=error.fix or "mend the data",
     )
 
 

@@ -24,6 +24,12 @@ class Parts:
     validation: LabelledImages | None
     test: LabelledImages | None
 
+    @property
+    def by_name(self) -> dict[str, LabelledImages]:
+        """The parts that are there, by name: train, validation, test."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in named.items() if part is not None}
+
 
 def draw(dataset: Dataset, validation: float | Literal["test"], seed: int) -> Parts:
     """Draw the parts for one seed; the same seed always gives the same parts.

@@ -35,6 +35,17 @@ class Problem:
     count: int = 1
     examples: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, error: DataError) -> "Problem":
+        """Return the problem that an error tells of."""
+        return cls(
+            severity="error",
+            kind="unusable",
+            problem=error.problem,
+            expected=error.expected or "data that can be loaded",
+            fix=error.fix or "mend the data",
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain types, ready for JSON."""
         return {**asdict(self), "examples": list(self.examples)}

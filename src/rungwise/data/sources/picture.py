@@ -11,7 +11,7 @@ import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,11 +80,12 @@ def read_picture(
         raise ConfigError(f"channels is {channels}", expected="1 or 3", fix="pass 1 or 3")
     try:
         _require_file(source)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _opened(source) as file:
             warnings.simplefilter("ignore")  # bombs are refused below; the rest is cosmetic
-            if claimed := claimed_size(_head(source)):
+            if claimed := claimed_size(file.read(HEAD_BYTES)):
                 _require_moderate(claimed, source, name, most_pixels)
-            with Image.open(_opened(source), formats=FORMATS) as image:
+            file.seek(0)
+            with Image.open(file, formats=FORMATS) as image:
                 _require_moderate(image.size, source, name, most_pixels)
                 mode = image.mode
                 plain = _plain(ImageOps.exif_transpose(image))
@@ -160,15 +161,8 @@ def _require_file(source: Path | bytes) -> None:
         raise ValueError("it is no file")
 
 
-def _opened(source: Path | bytes) -> Path | io.BytesIO:
-    return source if isinstance(source, Path) else io.BytesIO(source)
-
-
-def _head(source: Path | bytes) -> bytes:
-    if isinstance(source, bytes):
-        return source[:HEAD_BYTES]
-    with source.open("rb") as file:
-        return file.read(HEAD_BYTES)
+def _opened(source: Path | bytes) -> BinaryIO:
+    return source.open("rb") if isinstance(source, Path) else io.BytesIO(source)
 
 
 def _require_moderate(

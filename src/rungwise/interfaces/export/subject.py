@@ -115,12 +115,7 @@ class Subject:
     def _counts(self) -> dict[str, int] | None:
         if self.parts is None:
             return None
-        parts = {
-            "train": self.parts.train,
-            "validation": self.parts.validation,
-            "test": self.parts.test,
-        }
-        return {name: len(part) for name, part in parts.items() if part is not None}
+        return {name: len(part) for name, part in self.parts.by_name.items()}
 
     def _training(self) -> dict[str, Any] | None:
         if self.run is None:

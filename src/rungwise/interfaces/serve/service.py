@@ -94,7 +94,7 @@ class Service:
             try:
                 pixels.append(await loop.run_in_executor(self._decoders, self._pixels, file))
             except DataError as error:
-                problems.append(_problem(error))
+                problems.append(Problem.of(error))
         if problems:
             raise data_error(problems)
         return torch.stack(pixels)
@@ -106,13 +106,3 @@ class Service:
             name=file.name or "the image",
             most_pixels=self.limits.pixels,
         )
-
-
-def _problem(error: DataError) -> Problem:
-    return Problem(
-        severity="error",
-        kind="unusable",
-        problem=error.problem,
-        expected=error.expected or "",
-        fix=error.fix or "",
-    )
