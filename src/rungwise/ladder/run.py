@@ -94,7 +94,7 @@ def explaining_access(path: Path) -> Iterator[None]:
 
 def _read_summary(folder: Path) -> dict[str, Any]:
     summary_path = folder / "summary.json"
-    if not folder.exists():
+    if not summary_path.is_file() and not folder.exists():
         raise RunError(
             f"{folder} does not exist",
             expected="the folder of a finished run, or a predictor's .safetensors file where a "
