@@ -86,7 +86,6 @@ def _render(judged: Judged, wrong: Sequence[Mistake], suspected: Sequence[Mistak
         "errors.html",
         title=judged.title,
         facts=_facts(judged, len(wrong), len(suspected)),
-        standing=judged.standing,
         total=len(wrong),
         shown=len(shown) + sum(len(one["tiles"]) for one in classes),
         suspected=[_tile(one) for one in shown],
@@ -99,7 +98,7 @@ def _facts(judged: Judged, wrong: int, suspected: int) -> list[tuple[str, str]]:
     total = len(judged.images)
     return [
         ("Predictor", judged.predictor),
-        ("Judged on", f"{total} {judged.what}"),
+        ("Judged on", f"{total} {judged.what}. {judged.standing}"),
         ("Wrong answers", f"{wrong}; accuracy {percent((total - wrong) / total)}"),
         ("Suspected label errors", str(suspected)),
     ]

@@ -94,6 +94,8 @@ def evaluate(
         print_json(evaluation.to_dict())
     else:
         _print(evaluation, f"{len(images)} {chosen.what}")
+        if save is not None:
+            print(f"\nsaved               {save.resolve()}, with its model card")
     if run.is_dir():
         confusion(evaluation.confusion, images.class_names, run / "figures" / "confusion.png")
     folder = errors or (run if run.is_dir() else None)
