@@ -67,7 +67,8 @@ def test_without_the_runs_own_data_other_images_will_do(rungwise: Any, photos: P
     result = rungwise("export", trained, *PT2, "--parity-data", "./pictures", "--json")
 
     assert result.json["parity"]["of"] == "images of ./pictures"
-    assert "counts are not on file" in (Path(trained) / "model-card.md").read_text()
+    card = (Path(trained) / "model-card.md").read_text()
+    assert "- images: 10 train, 2 validation; 5 to 5 training images of a class" in card
 
 
 def test_a_predictors_file_is_compared_on_what_its_nets_held_out(rungwise: Any, run: Path) -> None:

@@ -243,8 +243,10 @@ def test_figures_of_a_predictor_that_is_used_otherwise_are_not_kept(
     assert facts["figures"]["validation"]["accuracy"] == found["accuracy"]
     assert facts["figures"]["validation"]["calibration_error"] is not None
     assert facts["figures"]["test"] is None
-    own = rungwise("show", "predictor", run, "--json").json["figures"]
-    assert own["validation"]["accuracy"] == open_run(run).summary["val_accuracy"]
+    own = rungwise("show", "predictor", run, "--json").json
+    assert own["figures"]["validation"]["accuracy"] == open_run(run).summary["val_accuracy"]
+    assert own["training"]["seed"] == "0"
+    assert own["data"]["images"]["train"] == 1294
 
 
 def test_a_predictor_of_an_earlier_version_has_no_origin_and_is_used_all_the_same(

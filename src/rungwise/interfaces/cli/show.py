@@ -89,10 +89,13 @@ def predictor(path: Path, *, output: Output = Output()) -> None:
     from rungwise.interfaces.cli.predictors import open_predictor
     from rungwise.interfaces.export.card import write_card
     from rungwise.interfaces.export.subject import Subject
+    from rungwise.ladder.run import open_run
 
     found = open_predictor(path, torch.device("cpu"))
-    file = path if path.is_file() else path / "model.safetensors"
-    facts = Subject(found, file).facts()
+    if path.is_file():
+        facts = Subject(found, path).facts()
+    else:
+        facts = Subject(found, path / "model.safetensors", open_run(path)).facts()
     if output.json:
         print_json(facts)
     else:

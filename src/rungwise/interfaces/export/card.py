@@ -69,7 +69,7 @@ def _data(data: dict[str, Any] | None) -> list[str]:
         return ["Not on file: the predictor's file does not say what its nets were trained on."]
     lines = [f"- `{data['name']}`, fingerprint `{data['fingerprint'][:16]}`"]
     if data["images"] is None:
-        lines.append("- counts are not on file: the data were not on this machine at the export")
+        lines.append("- counts are not on file, and the data were not on this machine")
     else:
         counts = ", ".join(f"{number:,} {part}" for part, number in data["images"].items())
         of_class = data["training_images_of_class"].values()

@@ -117,38 +117,28 @@ class Subject:
         }
 
     def _data(self) -> dict[str, Any] | None:
-        if self.run is None:
-            return None if self.origin is None else self._recorded_data(self.origin)
-        summary = self.run.summary
-        known = CATALOG.get(summary["data"].partition("@")[0])
-        return {
-            "name": summary["data"],
-            "fingerprint": summary["fingerprint"],
-            "source": known.source if known else None,
-            "images": self._counts(),
-            "training_images_of_class": dict(
-                zip(self.predictor.class_names, self.parts.train.class_counts(), strict=True)
-            )
-            if self.parts
-            else None,
-        }
-
-    def _recorded_data(self, origin: Origin) -> dict[str, Any]:
-        known = CATALOG.get(origin.data.partition("@")[0])
-        return {
-            "name": origin.data,
-            "fingerprint": origin.fingerprint,
-            "source": known.source if known else None,
-            "images": dict(origin.images),
-            "training_images_of_class": dict(
-                zip(self.predictor.class_names, origin.images_of_class, strict=True)
-            ),
-        }
-
-    def _counts(self) -> dict[str, int] | None:
-        if self.parts is None:
+        origin = self.origin
+        if self.run is not None:
+            name, fingerprint = self.run.summary["data"], self.run.summary["fingerprint"]
+        elif origin is not None:
+            name, fingerprint = origin.data, origin.fingerprint
+        else:
             return None
-        return {name: len(part) for name, part in self.parts.by_name.items()}
+        counts, of_class = None, None
+        if self.parts is not None:
+            counts = {part: len(images) for part, images in self.parts.by_name.items()}
+            of_class = self.parts.train.class_counts()
+        elif origin is not None:
+            counts, of_class = dict(origin.images), list(origin.images_of_class)
+        known = CATALOG.get(name.partition("@")[0])
+        return {
+            "name": name,
+            "fingerprint": fingerprint,
+            "source": known.source if known else None,
+            "images": counts,
+            "training_images_of_class": of_class
+            and dict(zip(self.predictor.class_names, of_class, strict=True)),
+        }
 
     def _training(self) -> dict[str, Any] | None:
         if self.run is None:
