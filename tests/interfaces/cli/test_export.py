@@ -68,7 +68,7 @@ def test_without_the_runs_own_data_other_images_will_do(rungwise: Any, photos: P
 
     assert result.json["parity"]["of"] == "images of ./pictures"
     card = (Path(trained) / "model-card.md").read_text()
-    assert "- images: 10 train, 2 validation; 5 to 5 training images of a class" in card
+    assert "- images: 11 train, 1 validation; 5 to 6 training images of a class" in card
 
 
 def test_a_predictors_file_is_compared_on_what_its_nets_held_out(rungwise: Any, run: Path) -> None:

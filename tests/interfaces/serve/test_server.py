@@ -298,7 +298,7 @@ def test_without_a_token_a_service_for_others_says_so(
 
 
 def test_the_command_s_mistakes_are_told(rungwise: Make, here: Path) -> None:
-    rungwise("serve", "nowhere", "--port", "0").fails(1, "nowhere is no run")
+    rungwise("serve", "nowhere", "--port", "0").fails(1, "nowhere does not exist")
     rungwise("serve", "nowhere", "--port", "99999").fails(2, "the port is 99999")
     rungwise("serve", "nowhere", "--batch", "0").fails(2, "batch is 0")
     rungwise("serve", "nowhere", "--port", "0", "--token", "").fails(2, "the token is empty")
