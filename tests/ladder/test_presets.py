@@ -109,9 +109,9 @@ CHANGES = {
         "views": ("averaging", "views"),
     },
     "fashion-mnist/fast": {
-        "quick": ("plain", "epochs"),
         "alternating": ("plain", "augment"),
         "views": ("alternating", "views"),
+        "quick": ("views", "epochs"),
     },
     "cifar10/best": {
         "longer": ("unsure", "epochs"),
