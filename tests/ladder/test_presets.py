@@ -295,14 +295,6 @@ def test_rates_of_the_speed_records_are_carried_over_to_mean_losses() -> None:
     assert plain.weight_decay == pytest.approx(decay_of_the_record, rel=1e-2)
 
 
-def test_a_data_set_is_climbed_with_the_general_ladder() -> None:
-    found = find_ladder("mnist@100")
-
-    assert found.data == "mnist@100"
-    assert [rung.name for rung in found.rungs] == [rung.name for rung in LADDERS["digits"].rungs]
-    assert find_ladder("cifar10") is LADDERS["cifar10"]
-
-
 def test_an_unknown_ladder_is_told_with_the_nearest_right_name() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'mnist-multitask'"):
         find_ladder("mnist-multitsk")
