@@ -113,6 +113,11 @@ CHANGES = {
         "views": ("alternating", "views"),
         "quick": ("views", "epochs"),
     },
+    "fashion-mnist/best": {
+        "erasing": ("plain", "augment"),
+        "views": ("erasing", "views"),
+        "ensemble": ("views", "ensemble"),
+    },
     "cifar10/best": {
         "longer": ("unsure", "epochs"),
         "cutout": ("longer", "augment"),

@@ -7,6 +7,7 @@ from rungwise.ladder.presets import (
     cifar10_fast94,
     digits,
     fashion_mnist,
+    fashion_mnist_best,
     fashion_mnist_fast,
     mnist_1000,
     mnist_1000_best,
@@ -30,6 +31,7 @@ LADDERS: dict[str, Ladder] = {
         mnist_fast.LADDER,
         mnist_best.LADDER,
         fashion_mnist_fast.LADDER,
+        fashion_mnist_best.LADDER,
         cifar10_fast94.LADDER,
         cifar10_best.LADDER,
     )
