@@ -10,17 +10,24 @@ from rungwise.augment import BalancedCopies
 from rungwise.data import load
 from rungwise.errors import ConfigError
 from rungwise.ladder import general
-from rungwise.ladder.general import Traits, general_ladder, likely_speed, plain, rungs_for
+from rungwise.ladder.general import (
+    STEP_SECONDS,
+    Traits,
+    general_ladder,
+    likely_seconds,
+    likely_speed,
+    plain,
+    rungs_for,
+)
 from rungwise.models import Compact
-from rungwise.training.operations import training_operations
 
 PHOTOS = Traits((3, 32, 32), (5000,) * 10, mirrors=True)
 SYMBOLS = Traits((1, 28, 28), (600,) * 10, mirrors=False)
-MINUTE = 5e13
+MINUTE = {"seconds": 60.0, "speed": 8e11}
 
 
 def names_of(traits: Traits) -> list[str]:
-    return [rung.name for rung in rungs_for(traits, operations=MINUTE)]
+    return [rung.name for rung in rungs_for(traits, **MINUTE)]
 
 
 @pytest.mark.parametrize(
@@ -40,36 +47,39 @@ def test_the_rungs_suit_the_data(traits: Traits, expected: str) -> None:
 
 
 def test_symbols_are_never_mirrored() -> None:
-    for rung in rungs_for(SYMBOLS, operations=MINUTE):
+    for rung in rungs_for(SYMBOLS, **MINUTE):
         assert "mirror" not in str(rung.recipe).lower()
         assert "flip" not in str(rung.recipe).lower()
 
 
 def test_rare_classes_are_a_rung_beside_the_others() -> None:
-    rungs = rungs_for(replace(SYMBOLS, counts=(900, 100)), operations=MINUTE)
+    rungs = rungs_for(replace(SYMBOLS, counts=(900, 100)), **MINUTE)
     with_copies = [rung.name for rung in rungs if BalancedCopies() in rung.recipe.augment]
     assert with_copies == ["balanced"]
     assert {rung.name: rung.base for rung in rungs}["longer"] == "moved"
 
 
-def operations_of(traits: Traits, allowed: float) -> int:
-    recipe = plain(traits, allowed)
-    counted = (recipe, traits.shape, len(traits.counts))
-    return training_operations(*counted, images=traits.images, epochs=recipe.epochs)
+def seconds_of(traits: Traits, allowed: float) -> float:
+    return likely_seconds(plain(traits, allowed, 6e11), traits, 6e11)
 
 
 @pytest.mark.parametrize("traits", [PHOTOS, SYMBOLS, Traits((3, 96, 64), (800, 900), mirrors=True)])
 def test_more_time_makes_larger_trainings_within_it(traits: Traits) -> None:
-    smallest = operations_of(traits, 0)
-    found = [operations_of(traits, smallest * factor) for factor in (1, 4, 16, 64, 256)]
+    smallest = seconds_of(traits, 0)
+    found = [seconds_of(traits, smallest * factor) for factor in (1, 4, 16, 64, 256)]
     assert found == sorted(found)
     assert found[-1] > 8 * smallest
     assert all(made <= smallest * 4**power for power, made in enumerate(found))
 
 
+def test_many_steps_take_long_even_if_their_operations_are_few() -> None:
+    tiny = Traits((1, 8, 8), (100,) * 10, mirrors=False)
+    assert likely_seconds(plain(tiny, 0, 1e30), tiny, 1e30) == pytest.approx(200 * STEP_SECONDS)
+
+
 def test_few_images_are_seen_more_often_in_smaller_batches() -> None:
-    many, few = plain(PHOTOS, MINUTE), plain(replace(PHOTOS, counts=(100,) * 10), MINUTE)
-    assert few.epochs == 50
+    many, few = plain(PHOTOS, **MINUTE), plain(replace(PHOTOS, counts=(100,) * 10), **MINUTE)
+    assert (many.epochs, few.epochs) == (6, 50)
     assert (many.batch_size, few.batch_size) == (500, 50)
 
 
@@ -78,7 +88,7 @@ def test_few_images_are_seen_more_often_in_smaller_batches() -> None:
     [((1, 8, 8), 2), ((3, 15, 40), 2), ((3, 32, 32), 3), ((3, 64, 64), 4), ((3, 256, 128), 5)],
 )
 def test_larger_images_are_halved_more_often(shape: tuple[int, int, int], expected: int) -> None:
-    model: Any = plain(replace(PHOTOS, shape=shape), MINUTE).model
+    model: Any = plain(replace(PHOTOS, shape=shape), **MINUTE).model
     assert isinstance(model, Compact)
     assert len(model.widths) == expected
     model.build(shape, 10, torch.Generator())

@@ -1,6 +1,6 @@
 """A ladder for data that none was made for, chosen by the images and by the time there is.
 
-plain     a compact net, trained for about a 30th of the time
+plain     a compact net, trained for about a 25th of the time
 moved     on images moved a little; symbols are turned and zoomed, too
 mirrored  where a mirrored image looks like its own class
 varied    where there are few photos: each changed in one of many ways
@@ -34,6 +34,7 @@ from rungwise.data.mirroring import check_mirroring
 from rungwise.errors import ConfigError
 from rungwise.ladder.presets.whitened import whitened
 from rungwise.ladder.rung import Ladder, Rung
+from rungwise.training.course import course_of
 from rungwise.training.operations import training_operations
 from rungwise.training.precision import bfloat16_is_fast
 from rungwise.training.recipe import Members, Recipe
@@ -41,23 +42,23 @@ from rungwise.training.threads import respect_quota
 
 SECONDS = 1200.0
 """Time that the ladder is chosen for where no budget is given."""
-SHARE = 1 / 30
+SHARE = 1 / 25
 """Share of the time that one training of the first rung takes, about."""
 LONGER = 4
 """Trainings of the later rungs, in those of the first."""
 
 SIZES = (
-    ((16, 32, 64), 4),
-    ((32, 64, 128), 4),
-    ((32, 64, 128), 8),
-    ((64, 128, 256), 8),
-    ((64, 256, 256), 8),
-    ((64, 256, 256), 16),
-    ((128, 384, 384), 16),
+    ((16, 32, 64), 3, 10_000),
+    ((32, 64, 128), 3, 20_000),
+    ((32, 64, 128), 6, 50_000),
+    ((64, 128, 256), 3, 50_000),
+    ((64, 128, 256), 6, 50_000),
+    ((64, 256, 256), 6, 50_000),
+    ((64, 256, 256), 12, 100_000),
+    ((128, 384, 384), 12, 100_000),
 )
-"""Widths of the three groups and epochs, the cheapest first."""
-FEWEST_SEEN = 50_000
-"""Images that a training looks at, copies counted: few images are seen more often."""
+"""Widths of the three groups, epochs, and images that pass through a training at least: few images
+are seen more often. The cheapest first."""
 FEW = 10_000
 """Training images below which many changes pay more than a hidden square."""
 LARGEST_BATCH, SMALLEST_BATCH, STEPS_PER_EPOCH = 500, 16, 20
@@ -65,9 +66,11 @@ SMALLEST_SIDE = 8
 UNEQUAL = 1.5
 """Images of the largest class, in those of the smallest, from which on rare ones are shown more."""
 
-SPEEDS = {"cuda": 2e13, "bfloat16": 3e11, "float32": 8e10}
+SPEEDS = {"cuda": 2e13, "bfloat16": 4e11, "float32": 8e10}
 """Floating-point operations that a training does in a second: of a GPU, or of one thread that
 multiplies bfloat16 in hardware, or not."""
+STEP_SECONDS = 0.004
+"""What a step takes beside its operations."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def general_ladder(
             fix="train one net: rungwise train DATA",
         )
     speed = likely_speed(device or torch.device("cpu"))
-    rungs = rungs_for(traits, operations=seconds * SHARE * speed)
+    rungs = rungs_for(traits, seconds=seconds * SHARE, speed=speed)
     kind = "may be mirrored" if traits.mirrors else "must not be mirrored"
     return Ladder(
         name="general",
@@ -144,15 +147,16 @@ def likely_speed(device: torch.device) -> float:
     return SPEEDS["bfloat16" if fast else "float32"] * torch.get_num_threads()
 
 
-def rungs_for(traits: Traits, *, operations: float) -> tuple[Rung, ...]:
+def rungs_for(traits: Traits, *, seconds: float, speed: float) -> tuple[Rung, ...]:
     """Return the rungs for some data.
 
     Args:
         traits: The data's.
-        operations: Floating-point operations that one training of the first rung may take.
+        seconds: That one training of the first rung may take.
+        speed: Floating-point operations that a training does in a second.
     """
     side = min(traits.shape[1:])
-    first = plain(traits, operations)
+    first = plain(traits, seconds, speed)
     rungs = [Rung(recipe=first, change=f"compact net on a whitened layer, {first.epochs} epochs")]
 
     def add(change: str, name: str, **changes: object) -> Recipe:
@@ -190,23 +194,37 @@ def rungs_for(traits: Traits, *, operations: float) -> tuple[Rung, ...]:
     return tuple(rungs)
 
 
-def plain(traits: Traits, operations: float) -> Recipe:
-    """Return the first rung's recipe: the largest size that stays within the operations."""
-    made = [_plain(traits, widths, epochs) for widths, epochs in SIZES]
-    fitting = [recipe for recipe in made if _operations(recipe, traits) <= operations]
+def plain(traits: Traits, seconds: float, speed: float) -> Recipe:
+    """Return the first rung's recipe: the largest size that takes no longer than `seconds`."""
+    made = [_plain(traits, *size) for size in SIZES]
+    fitting = [recipe for recipe in made if likely_seconds(recipe, traits, speed) <= seconds]
     return fitting[-1] if fitting else made[0]
 
 
-def _plain(traits: Traits, widths: tuple[int, int, int], epochs: int) -> Recipe:
+def _plain(traits: Traits, widths: tuple[int, int, int], epochs: int, seen: int) -> Recipe:
     batch_size = min(LARGEST_BATCH, max(SMALLEST_BATCH, traits.images // STEPS_PER_EPOCH))
     return whitened(
         "plain",
         groups(widths, min(traits.shape[1:])),
         2 if traits.shape[0] > 1 else 3,
-        epochs=max(epochs, math.ceil(FEWEST_SEEN / traits.images)),
+        epochs=max(epochs, math.ceil(seen / traits.images)),
         batch_size=batch_size,
         lr=round(0.12 * (batch_size / LARGEST_BATCH) ** 0.5, 3),
     )
+
+
+def likely_seconds(recipe: Recipe, traits: Traits, speed: float) -> float:
+    """Return about how long a training takes.
+
+    Args:
+        recipe: Of the training.
+        traits: Of the data.
+        speed: Floating-point operations in a second.
+    """
+    seen = {"images": traits.images, "epochs": recipe.epochs}
+    operations = training_operations(recipe, traits.shape, len(traits.counts), **seen)
+    steps = course_of(recipe, traits.images).steps_in_all
+    return operations / speed + steps * STEP_SECONDS
 
 
 def groups(widths: tuple[int, int, int], side: int) -> tuple[int, ...]:
@@ -219,9 +237,3 @@ def groups(widths: tuple[int, int, int], side: int) -> tuple[int, ...]:
     if side < 16:
         return first, last
     return (*[first] * max(0, int(math.log2(side)) - 5), first, second, last)
-
-
-def _operations(recipe: Recipe, traits: Traits) -> int:
-    return training_operations(
-        recipe, traits.shape, len(traits.counts), images=traits.images, epochs=recipe.epochs
-    )
