@@ -10,14 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import torch
+
 from rungwise.data import CATALOG, BadFiles, Dataset, load
 from rungwise.data.sources.picture import ImageSize
 from rungwise.data.sources.survey import Progress
 from rungwise.data.spec import parse_spec
 from rungwise.errors import UnknownNameError, UsageError
 from rungwise.ladder.budget import Budget
-from rungwise.ladder.climb import Climb, Notice, Watcher
+from rungwise.ladder.climb import PROBE_SECONDS, Climb, Notice, Watcher
 from rungwise.ladder.general import SECONDS, general_ladder
+from rungwise.ladder.job import make_job
 from rungwise.ladder.presets import LADDERS, find_ladder
 from rungwise.ladder.reading import read
 from rungwise.ladder.result import ClimbResult
@@ -25,6 +28,8 @@ from rungwise.ladder.rung import Ladder, Protocol, Reading
 from rungwise.ladder.verdict import SEEDS_AT_LOOKS
 from rungwise.report.climb_page import is_drawn, write_climb_report
 from rungwise.training.device import choose_device
+from rungwise.training.recipe import Recipe
+from rungwise.training.seed import Seed
 
 SEEDS = 3
 
@@ -159,7 +164,7 @@ def prepare_climb(
     if isinstance(ladder, str) and _names_data(ladder):
         _require_one_data_set(ladder, data)
         dataset = loaded(ladder)
-        chosen = general_ladder(dataset, seconds=budget or SECONDS, device=place)
+        chosen = _general_ladder(dataset, budget or SECONDS, out, place)
     else:
         chosen = find_ladder(ladder) if isinstance(ladder, str) else ladder
         if data is not None:
@@ -194,6 +199,16 @@ def carry_out(work: Climb, watch: Watcher | None) -> ClimbResult:
         watch(Notice("everything is measured; the report is written"))
     write_climb_report(result.folder, work.dataset)
     return result
+
+
+def _general_ladder(dataset: Dataset, seconds: float, out: Path, device: torch.device) -> Ladder:
+    probe_seconds = min(PROBE_SECONDS, seconds / 200)
+
+    def likely_seconds(recipe: Recipe) -> float:
+        job = make_job(recipe, dataset, Seed(0), out, device)
+        return job.recorded_seconds() or job.probe(probe_seconds)
+
+    return general_ladder(dataset, likely_seconds, seconds=seconds)
 
 
 def _names_data(ladder: str) -> bool:

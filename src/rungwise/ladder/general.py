@@ -1,6 +1,6 @@
 """A ladder for data that none was made for, chosen by the images and by the time there is.
 
-plain     a compact net, trained for about a 25th of the time
+plain     a compact net, trained for up to a 25th of the time
 moved     on images moved a little; symbols are turned and zoomed, too
 mirrored  where a mirrored image looks like its own class
 varied    where there are few photos: each changed in one of many ways
@@ -9,16 +9,11 @@ longer    four times as long
 hidden    where there are many photos: a square of each cut out
 views     the mean over several views
 ensemble  the mean of three such nets; it is measured where time is left
-
-What hangs on the machine is a rough figure for its kind, not a measurement: the same command makes
-the same ladder again, so that an interrupted climb goes on. Where the machine is slower than that,
-fewer rungs and seeds fit the budget.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-
-import torch
 
 from rungwise.augment import (
     Affine,
@@ -34,11 +29,7 @@ from rungwise.data.mirroring import check_mirroring
 from rungwise.errors import ConfigError
 from rungwise.ladder.presets.whitened import whitened
 from rungwise.ladder.rung import Ladder, Rung
-from rungwise.training.course import course_of
-from rungwise.training.operations import training_operations
-from rungwise.training.precision import bfloat16_is_fast
 from rungwise.training.recipe import Members, Recipe
-from rungwise.training.threads import respect_quota
 
 SECONDS = 1200.0
 """Time that the ladder is chosen for where no budget is given."""
@@ -66,11 +57,8 @@ SMALLEST_SIDE = 8
 UNEQUAL = 1.5
 """Images of the largest class, in those of the smallest, from which on rare ones are shown more."""
 
-SPEEDS = {"cuda": 2e13, "bfloat16": 4e11, "float32": 8e10}
-"""Floating-point operations that a training does in a second: of a GPU, or of one thread that
-multiplies bfloat16 in hardware, or not."""
-STEP_SECONDS = 0.004
-"""What a step takes beside its operations."""
+LikelySeconds = Callable[[Recipe], float]
+"""How long a training of a recipe takes, about."""
 
 
 @dataclass(frozen=True)
@@ -105,15 +93,15 @@ class Traits:
 
 
 def general_ladder(
-    dataset: Dataset, *, seconds: float = SECONDS, device: torch.device | None = None
+    dataset: Dataset, likely_seconds: LikelySeconds, *, seconds: float = SECONDS
 ) -> Ladder:
     """Return a ladder that suits some data and a time.
 
     Args:
         dataset: Its training images are looked at: their size, classes, number, and whether they
             may be mirrored.
+        likely_seconds: Asked of ever larger trainings, until one takes too long.
         seconds: That the whole climb may take.
-        device: Where it runs; by default the CPU.
 
     Raises:
         ConfigError: The images are smaller than 8×8 pixels.
@@ -127,36 +115,40 @@ def general_ladder(
             expected=f"at least {SMALLEST_SIDE}×{SMALLEST_SIDE} for the general ladder",
             fix="train one net: rungwise train DATA",
         )
-    speed = likely_speed(device or torch.device("cpu"))
-    rungs = rungs_for(traits, seconds=seconds * SHARE, speed=speed)
     kind = "may be mirrored" if traits.mirrors else "must not be mirrored"
     return Ladder(
         name="general",
         data=dataset.name,
         title=f"{dataset.name}: {traits.images:,} training images that {kind}",
-        rungs=rungs,
+        rungs=rungs_for(traits, plain(traits, likely_seconds, seconds * SHARE)),
     )
 
 
-def likely_speed(device: torch.device) -> float:
-    """Return about how many floating-point operations a training does in a second."""
-    if device.type == "cuda":
-        return SPEEDS["cuda"]
-    respect_quota()
-    fast = bfloat16_is_fast(device)
-    return SPEEDS["bfloat16" if fast else "float32"] * torch.get_num_threads()
+def plain(traits: Traits, likely_seconds: LikelySeconds, seconds: float) -> Recipe:
+    """Return the first rung's recipe: the largest size that takes no longer than `seconds`."""
+    chosen, *larger = [_plain(traits, *size) for size in SIZES]
+    for recipe in larger:
+        if likely_seconds(recipe) > seconds:
+            break
+        chosen = recipe
+    return chosen
 
 
-def rungs_for(traits: Traits, *, seconds: float, speed: float) -> tuple[Rung, ...]:
-    """Return the rungs for some data.
+def _plain(traits: Traits, widths: tuple[int, int, int], epochs: int, seen: int) -> Recipe:
+    batch_size = min(LARGEST_BATCH, max(SMALLEST_BATCH, traits.images // STEPS_PER_EPOCH))
+    return whitened(
+        "plain",
+        groups(widths, min(traits.shape[1:])),
+        2 if traits.shape[0] > 1 else 3,
+        epochs=max(epochs, math.ceil(seen / traits.images)),
+        batch_size=batch_size,
+        lr=round(0.12 * (batch_size / LARGEST_BATCH) ** 0.5, 3),
+    )
 
-    Args:
-        traits: The data's.
-        seconds: That one training of the first rung may take.
-        speed: Floating-point operations that a training does in a second.
-    """
+
+def rungs_for(traits: Traits, first: Recipe) -> tuple[Rung, ...]:
+    """Return the rungs for some data, of which the first recipe is given."""
     side = min(traits.shape[1:])
-    first = plain(traits, seconds, speed)
     rungs = [Rung(recipe=first, change=f"compact net on a whitened layer, {first.epochs} epochs")]
 
     def add(change: str, name: str, **changes: object) -> Recipe:
@@ -192,39 +184,6 @@ def rungs_for(traits: Traits, *, seconds: float, speed: float) -> tuple[Rung, ..
     if traits.are_unequal:
         rungs.insert([rung.name for rung in rungs].index("longer"), beside)
     return tuple(rungs)
-
-
-def plain(traits: Traits, seconds: float, speed: float) -> Recipe:
-    """Return the first rung's recipe: the largest size that takes no longer than `seconds`."""
-    made = [_plain(traits, *size) for size in SIZES]
-    fitting = [recipe for recipe in made if likely_seconds(recipe, traits, speed) <= seconds]
-    return fitting[-1] if fitting else made[0]
-
-
-def _plain(traits: Traits, widths: tuple[int, int, int], epochs: int, seen: int) -> Recipe:
-    batch_size = min(LARGEST_BATCH, max(SMALLEST_BATCH, traits.images // STEPS_PER_EPOCH))
-    return whitened(
-        "plain",
-        groups(widths, min(traits.shape[1:])),
-        2 if traits.shape[0] > 1 else 3,
-        epochs=max(epochs, math.ceil(seen / traits.images)),
-        batch_size=batch_size,
-        lr=round(0.12 * (batch_size / LARGEST_BATCH) ** 0.5, 3),
-    )
-
-
-def likely_seconds(recipe: Recipe, traits: Traits, speed: float) -> float:
-    """Return about how long a training takes.
-
-    Args:
-        recipe: Of the training.
-        traits: Of the data.
-        speed: Floating-point operations in a second.
-    """
-    seen = {"images": traits.images, "epochs": recipe.epochs}
-    operations = training_operations(recipe, traits.shape, len(traits.counts), **seen)
-    steps = course_of(recipe, traits.images).steps_in_all
-    return operations / speed + steps * STEP_SECONDS
 
 
 def groups(widths: tuple[int, int, int], side: int) -> tuple[int, ...]:
