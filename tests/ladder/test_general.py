@@ -20,7 +20,7 @@ SYMBOLS = Traits((1, 28, 28), (600,) * 10, mirrors=False)
 def by_width(recipe: Recipe) -> float:
     """Stand for the time of a training: wider nets take longer."""
     assert isinstance(recipe.model, Compact)
-    return float(sum(recipe.model.widths) * recipe.epochs)
+    return float(sum(width**2 for width in recipe.model.widths) * recipe.epochs)
 
 
 def smallest(traits: Traits) -> Recipe:
@@ -63,7 +63,7 @@ def test_rare_classes_are_a_rung_beside_the_others() -> None:
 @pytest.mark.parametrize("place", range(len(SIZES)))
 def test_the_largest_training_within_the_time_is_chosen(place: int) -> None:
     widths, epochs, _ = SIZES[place]
-    chosen = plain(PHOTOS, by_width, seconds=sum(widths) * epochs)
+    chosen = plain(PHOTOS, by_width, seconds=sum(w * w for w in widths) * epochs)
     assert (chosen.model, chosen.epochs) == (replace(chosen.model, widths=widths), epochs)  # type: ignore[call-arg]
 
 
@@ -98,7 +98,7 @@ def test_larger_images_are_halved_more_often(shape: tuple[int, int, int], expect
 def test_a_ladder_is_made_for_the_digits() -> None:
     ladder = general_ladder(load("digits@50"), by_width, seconds=60)
     assert (ladder.name, ladder.data) == ("general", "digits@50")
-    assert ladder.title == "digits@50: 500 training images that must not be mirrored"
+    assert ladder.title == "digits@50: 500 training images that are not mirrored"
 
 
 def test_images_too_small_for_it_are_refused() -> None:

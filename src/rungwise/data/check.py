@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from rungwise.data.catalog import CATALOG, load
 from rungwise.data.images import Dataset, LabelledImages
-from rungwise.data.problems import EXAMPLES, LONG_EXAMPLES, Problem
+from rungwise.data.mirroring import Mirroring, check_mirroring, mirroring_problems
+from rungwise.data.problems import EXAMPLES, LONG_EXAMPLES, SEVERITIES, Problem
 from rungwise.data.sources.files import holds_files, list_images
 from rungwise.data.sources.listing import Listing
 from rungwise.data.sources.picture import ImageSize, height_and_width
@@ -57,7 +58,8 @@ class CheckReport:
         shape: (C, H, W); None where the images have no common shape.
         counts: Number of readable images by part and class.
         duplicates: Exact copies, by where they are.
-        problems: Errors first, then warnings.
+        problems: Errors first, then warnings, then notes.
+        mirroring: Whether mirrored training images keep their class; None where it cannot be told.
     """
 
     data: str
@@ -66,10 +68,11 @@ class CheckReport:
     counts: dict[str, dict[str, int]]
     duplicates: tuple[Duplicates, ...]
     problems: tuple[Problem, ...]
+    mirroring: Mirroring | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether the data can be trained on: there may be warnings, but no error."""
+        """Whether the data can be trained on: there may be warnings and notes, but no error."""
         return all(problem.severity != "error" for problem in self.problems)
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,6 +84,7 @@ class CheckReport:
             "shape": list(self.shape) if self.shape else None,
             "counts": self.counts,
             "duplicates": [entry.to_dict() for entry in self.duplicates],
+            "mirroring": self.mirroring.to_dict() if self.mirroring else None,
             "problems": [problem.to_dict() for problem in self.problems],
         }
 
@@ -135,7 +139,7 @@ def check_listing(
 
 
 def check_dataset(dataset: Dataset, *, noted: Iterable[Problem] = ()) -> CheckReport:
-    """Check images in memory: counts by class and exact copies.
+    """Check images in memory: counts by class, exact copies, what mirroring does to them.
 
     Args:
         dataset: What to check.
@@ -147,11 +151,19 @@ def check_dataset(dataset: Dataset, *, noted: Iterable[Problem] = ()) -> CheckRe
         part: dict(zip(data.class_names, data.class_counts(), strict=True))
         for part, data in parts.items()
     }
-    noted = [*noted, *map(_copies_problem, copies)]
+    mirroring = check_mirroring(dataset.train)
+    noted = [*noted, *map(_copies_problem, copies), *mirroring_problems(mirroring)]
     if not any(problem.kind in ("empty_class", "empty_part") for problem in noted):
         noted += _empty_class_problems(counts["train"])
-    shape = dataset.train.shape
-    return _report(dataset.name, shape, noted, counts, dataset.train.class_names, duplicates=copies)
+    return _report(
+        dataset.name,
+        dataset.train.shape,
+        noted,
+        counts,
+        dataset.train.class_names,
+        duplicates=copies,
+        mirroring=mirroring,
+    )
 
 
 def find_duplicates(parts: dict[str, LabelledImages]) -> Iterator[Duplicates]:
@@ -231,6 +243,7 @@ def _report(
     counts: dict[str, dict[str, int]] | None = None,
     class_names: tuple[str, ...] = (),
     duplicates: tuple[Duplicates, ...] = (),
+    mirroring: Mirroring | None = None,
 ) -> CheckReport:
     return CheckReport(
         data=data,
@@ -238,7 +251,8 @@ def _report(
         shape=shape,
         counts=counts or {},
         duplicates=duplicates,
-        problems=tuple(sorted(noted, key=lambda problem: problem.severity != "error")),
+        problems=tuple(sorted(noted, key=lambda problem: SEVERITIES.index(problem.severity))),
+        mirroring=mirroring,
     )
 
 

@@ -17,12 +17,14 @@ Frames of one film would mislead it: each has a double, which its mirror image h
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from rungwise.data.images import LabelledImages
+from rungwise.data.problems import EXAMPLES, Problem, listed
 from rungwise.data.subset import ranks_within_class
 from rungwise.randomness import generator
 
@@ -96,6 +98,26 @@ class Mirroring:
         """Whether mirrored images still look like their own class."""
         return self.kept >= LEAST_KEPT and not any(entry.mixed_up for entry in self.classes)
 
+    @property
+    def contradiction(self) -> str:
+        """What to tell of images that do not keep their class: the classes that lose most."""
+        lose = [c for c in self.classes if c.mixed_up or c.mirrored < LEAST_KEPT * c.plain]
+        return (
+            "images mirrored left-right look like other classes, most of all "
+            f"{listed(entry.name for entry in lose)}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain types, ready for JSON."""
+        return {
+            "keeps_class": self.keeps_class,
+            "kept": self.kept,
+            "images": self.images,
+            "plain_error": self.plain_error,
+            "mirrored_error": self.mirrored_error,
+            "classes": [asdict(entry) for entry in self.classes],
+        }
+
 
 def check_mirroring(
     images: LabelledImages, *, seed: int = 0, most_images: int = MOST_IMAGES
@@ -137,6 +159,29 @@ def check_mirroring(
         mirrored_error=1 - float(right_mirrored.double().mean()),
         classes=classes,
     )
+
+
+def mirroring_problems(found: Mirroring | None) -> list[Problem]:
+    """Return what a check of the data tells of mirroring, if anything."""
+    if found is None or found.keeps_class:
+        return []
+    return [
+        Problem(
+            severity="note",
+            kind="mirroring",
+            problem=f"{found.contradiction}: of {found.images:,} images, each told by its likeness "
+            f"to the others, {found.plain_error:.1%} are taken for another class as they are, "
+            f"{found.mirrored_error:.1%} mirrored",
+            expected="augmentation and views that leave an image in its class",
+            fix="leave out flip, alternating-flip, mirrored-copies, and the views mirror",
+            count=len(found.classes),
+            examples=tuple(
+                f"{c.name}: {c.plain:.0%} recognised, {c.mirrored:.0%} mirrored"
+                + (f", mostly taken for {c.looks_like}" if c.looks_like else "")
+                for c in found.classes[:EXAMPLES]
+            ),
+        )
+    ]
 
 
 def _sample(images: LabelledImages, most_images: int, seed: int) -> LabelledImages | None:

@@ -115,7 +115,7 @@ def general_ladder(
             expected=f"at least {SMALLEST_SIDE}×{SMALLEST_SIDE} for the general ladder",
             fix="train one net: rungwise train DATA",
         )
-    kind = "may be mirrored" if traits.mirrors else "must not be mirrored"
+    kind = "may be mirrored" if traits.mirrors else "are not mirrored"
     return Ladder(
         name="general",
         data=dataset.name,

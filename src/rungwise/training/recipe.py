@@ -110,6 +110,13 @@ class Recipe:
         """Number of nets that one training ends with."""
         return max((technique.nets() for technique in self.techniques), default=1)
 
+    @property
+    def mirrors(self) -> tuple[str, ...]:
+        """Names of the augmentations and views that mirror images left-right."""
+        augment = (*self.augment, *(a for group in self.ensemble for a in group.augment or ()))
+        used = {type(part) for part in (*augment, self.views) if part is not None and part.mirrors}
+        return tuple(name for name, kind in (AUGMENTATIONS | VIEWS).items() if kind in used)
+
     def single(self) -> "Recipe":
         """Return the recipe of one net, without what only concerns prediction but the name."""
         return replace(self, views=None, ensemble=(), temperature_scaling=False)

@@ -116,7 +116,7 @@ def _print(report: "CheckReport") -> None:
         print(f"  fix: {problem.fix}")
         for example in problem.examples:
             print(f"    {example}")
-    if not report.problems:
+    if all(problem.severity == "note" for problem in report.problems):
         print("no errors, no warnings")
 
 

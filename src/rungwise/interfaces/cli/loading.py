@@ -1,7 +1,8 @@
-"""What a user sees of loading data: how far it is, and what has to be known of the outcome."""
+"""What a user sees of loading data: how far it is, and what has to be known before a training."""
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from rungwise.data import Dataset
+    from rungwise.training.recipe import Recipe
+
+IMAGES_BEFORE_TRAINING = 1000
+"""How many images are looked at before a training: enough to tell, and a tenth of a second."""
 
 SECONDS_BEFORE_BAR = 1.0
 SECONDS_BETWEEN_LINES = 10.0
@@ -67,3 +72,21 @@ def tell_notes(dataset: "Dataset") -> None:
     """Tell on stderr what has to be known of a loaded set: files left out, images enlarged."""
     for note in dataset.notes:
         print(f"note: {note}", file=sys.stderr)
+
+
+def warn_of_mirroring(recipes: "Sequence[Recipe]", dataset: "Dataset") -> None:
+    """Tell on stderr if recipes mirror images that look like other classes in a mirror."""
+    from rungwise.data.mirroring import check_mirroring
+
+    means = dict.fromkeys(name for recipe in recipes for name in recipe.mirrors)
+    if not means:
+        return
+    found = check_mirroring(dataset.train, most_images=IMAGES_BEFORE_TRAINING)
+    if found is None or found.keeps_class:
+        return
+    print(
+        f"warning: {found.contradiction}\n"
+        "  expected: augmentation and views that leave an image in its class\n"
+        f"  fix: leave out what mirrors images here: {', '.join(means)}",
+        file=sys.stderr,
+    )
