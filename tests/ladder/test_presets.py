@@ -109,9 +109,9 @@ CHANGES = {
         "views": ("averaging", "views"),
     },
     "fashion-mnist/fast": {
+        "quick": ("plain", "optimizer epochs batch_size"),
         "alternating": ("plain", "augment"),
         "views": ("alternating", "views"),
-        "quick": ("views", "epochs"),
     },
     "fashion-mnist/best": {
         "erasing": ("plain", "augment"),
