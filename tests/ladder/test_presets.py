@@ -113,6 +113,12 @@ CHANGES = {
         "alternating": ("plain", "augment"),
         "views": ("alternating", "views"),
     },
+    "cifar10@100/best": {
+        "cutmix": ("plain", "techniques"),
+        "varied": ("cutmix", "augment"),
+        "views": ("varied", "views"),
+        "ensemble": ("views", "ensemble"),
+    },
     "fashion-mnist/best": {
         "erasing": ("plain", "augment"),
         "views": ("erasing", "views"),

@@ -3,6 +3,7 @@
 from rungwise.errors import UnknownNameError
 from rungwise.ladder.presets import (
     cifar10,
+    cifar10_100_best,
     cifar10_best,
     cifar10_fast94,
     digits,
@@ -34,6 +35,7 @@ LADDERS: dict[str, Ladder] = {
         fashion_mnist_best.LADDER,
         cifar10_fast94.LADDER,
         cifar10_best.LADDER,
+        cifar10_100_best.LADDER,
     )
 }
 
