@@ -143,6 +143,7 @@ def test_the_other_tables_hold_the_records_figures(climbed: Path) -> None:
     counts = [sum(map(sum, one["confusion"])) * (1 - one["accuracy"]) for one in wrong]
     assert len(tables["mistakes"]) == round(sum(counts))
     assert all(row["true_class"] != row["answer"] for row in tables["mistakes"])
+    assert all(row["image"].startswith("train[") for row in tables["mistakes"])
 
 
 def test_the_records_alone_give_the_same_page_and_nothing_is_trained(

@@ -87,7 +87,7 @@ class Predictor:
         """
         self._require_shape(pixels)
         starts = range(0, len(pixels), EVALUATION_BATCH)
-        return self._joined(pixels[start : start + EVALUATION_BATCH] for start in starts)
+        return self.probabilities_in(pixels[start : start + EVALUATION_BATCH] for start in starts)
 
     def probabilities_of(self, images: LabelledImages) -> torch.Tensor:
         """Return class probabilities (N, K) float32; of many images only a batch is in memory.
@@ -96,7 +96,7 @@ class Predictor:
             DataError: The images are not of the training's shape.
         """
         self._require_shape(images.pixels)
-        return self._joined(pixels for pixels, _ in images.batches(EVALUATION_BATCH))
+        return self.probabilities_in(pixels for pixels, _ in images.batches(EVALUATION_BATCH))
 
     def probabilities_unbranched(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return what `probabilities` does, computed in one way whatever the pixels are.
@@ -141,7 +141,13 @@ class Predictor:
                 for answers in self._answers(pixels, self.recipe.views, 0)
             ]
 
-    def _joined(self, batches: Iterable[torch.Tensor]) -> torch.Tensor:
+    def probabilities_in(self, batches: Iterable[torch.Tensor]) -> torch.Tensor:
+        """Return class probabilities (N, K) float32; one batch at a time is asked for.
+
+        Args:
+            batches: uint8 images (B, H, W, C) of the training's shape, `EVALUATION_BATCH` of them
+                but in the last batch.
+        """
         keep_freed_memory()
         with torch.no_grad():
             results = [

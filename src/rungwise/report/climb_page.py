@@ -22,6 +22,7 @@ from rungwise.report.climb_figures import (
     confusion_matrix,
     draw_climb_figures,
 )
+from rungwise.report.page import render_page
 from rungwise.report.records import FILES, Records, read_records
 from rungwise.report.summary import summarize_climb, warnings_of
 from rungwise.report.tables import (
@@ -105,16 +106,8 @@ def _write_tables(sources: Sources) -> list[Table]:
 def _render(
     records: Records, sources: Sources, sections: list[Section], tables: list[Table]
 ) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("rungwise.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("climb.html").render(
+    return render_page(
+        "climb.html",
         title=records.circumstances["title"],
         facts=_facts(records),
         warnings=warnings_of(records) + ([_lacking(sources.lacking)] if sources.lacking else []),

@@ -5,6 +5,8 @@ objects of their own: no pyplot, no global state, no display. matplotlib is impo
 is drawn, so importing this module is cheap.
 """
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -228,6 +230,24 @@ def as_pixels(images: torch.Tensor) -> Pixels:
         return pixels
     grey = pixels.mean(axis=-1, keepdims=True).round().astype(np.uint8)
     return np.repeat(grey, 3, axis=-1)
+
+
+def png_url(image: torch.Tensor, longest: int | None = None) -> str:
+    """Return an image as the URL of a PNG, which a page can hold itself.
+
+    Args:
+        image: (H, W, C) uint8.
+        longest: Larger images are made smaller, until no side has more pixels.
+    """
+    from PIL import Image
+
+    grey = image.shape[2] == 1
+    picture = Image.fromarray(image[..., 0].cpu().numpy() if grey else as_pixels(image[None])[0])
+    if longest is not None:
+        picture.thumbnail((longest, longest))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def _channels_at_end(images: torch.Tensor) -> torch.Tensor:

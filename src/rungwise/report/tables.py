@@ -7,10 +7,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rungwise.report.mistakes import Mistake
+from rungwise.report.mistakes import Mistake, ranked
 from rungwise.report.records import Records
 from rungwise.report.reliability import Bin
 from rungwise.storage import write_text
+
+MISTAKE_HEADER = (
+    "position",
+    "image",
+    "true_class",
+    "answer",
+    "probability",
+    "true_class_probability",
+    "suspected_label_error",
+)
 
 
 @dataclass(frozen=True)
@@ -136,10 +146,26 @@ def calibration_table(bins: Sequence[Bin]) -> Table:
 
 
 def mistake_table(wrong: Sequence[Mistake]) -> Table:
-    """Return every wrong answer, the surest first."""
-    header = ("seed", "position", "true_class", "answer", "probability")
+    """Return every wrong answer of a climb's rung, the surest first."""
     rows = (
-        (one.seed, one.position, one.truth, one.answer, one.probability)
-        for one in sorted(wrong, key=lambda one: -one.probability)
+        (one.seed, *_mistake_row(one)) for one in sorted(wrong, key=lambda one: -one.probability)
     )
-    return Table("mistakes", header, tuple(rows))
+    return Table("mistakes", ("seed", *MISTAKE_HEADER), tuple(rows))
+
+
+def error_table(wrong: Sequence[Mistake], part: str) -> Table:
+    """Return every wrong answer of an evaluation, suspected label errors first."""
+    rows = ((part, *_mistake_row(one)) for one in ranked(wrong))
+    return Table("errors", ("part", *MISTAKE_HEADER), tuple(rows))
+
+
+def _mistake_row(mistake: Mistake) -> tuple[Any, ...]:
+    return (
+        mistake.position,
+        mistake.name,
+        mistake.truth,
+        mistake.answer,
+        mistake.probability,
+        mistake.truth_probability,
+        "yes" if mistake.suspected else "no",
+    )

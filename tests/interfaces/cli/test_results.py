@@ -1,5 +1,6 @@
 """What the verbs print: results on stdout, everything else on stderr, JSON as designed."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -119,6 +120,45 @@ def test_evaluate_measures_the_test_images_and_writes_the_opening(rungwise: Any,
     [entry] = Path("runs/ledger.jsonl").read_text().splitlines()
     assert json.loads(entry)["what"] == f"evaluate {run}"
     assert (run / "figures" / "confusion.png").is_file()
+
+
+def test_evaluate_lists_the_wrong_answers_in_the_runs_folder(rungwise: Any, run: Path) -> None:
+    result = rungwise("evaluate", run)
+
+    test = load("digits").test
+    assert test is not None
+    answers = open_run(run).predictor().probabilities(test.images).argmax(1)
+    with (run / "errors.csv").open(newline="") as file:
+        rows = {int(row["position"]): row for row in csv.DictReader(file)}
+    assert sorted(rows) == (answers != test.labels).nonzero().flatten().tolist()
+    assert all(row["image"] == f"test[{place}]" for place, row in rows.items())
+    assert all(row["answer"] == str(answers[place].item()) for place, row in rows.items())
+    assert f"{len(rows)} wrong answers" in result.out
+    assert str((run / "errors.html").resolve()) in result.out
+    page = (run / "errors.html").read_text()
+    assert "Errors of tiny on digits" in page
+    assert "The nets were not trained on these images." in page
+
+    rungwise("evaluate", run, "--part", "validation")
+
+    assert "held them out" in (run / "errors.html").read_text()
+    assert re.search(r"^validation,\d+,train\[", (run / "errors.csv").read_text(), re.MULTILINE)
+
+
+def test_errors_of_a_predictors_file_are_written_where_it_is_asked_for(
+    rungwise: Any, run: Path
+) -> None:
+    file = ("evaluate", run / "model.safetensors", "digits")
+    before = sorted(run.iterdir())
+
+    plain = rungwise(*file)
+    asked = rungwise(*file, "--errors", "wrong/here")
+
+    assert sorted(run.iterdir()) == before
+    assert "errors" not in plain.out
+    assert "wrong/here/errors.html" in asked.out
+    assert Path("wrong/here/errors.csv").is_file()
+    assert "is not known here" in Path("wrong/here/errors.html").read_text()
 
 
 def test_temperatures_change_the_calibration_and_not_one_answer(rungwise: Any, run: Path) -> None:

@@ -61,6 +61,31 @@ def looked_at(root: Path) -> Iterator[str]:
     yield from _below(str(root), 3)
 
 
+def pictures_below(folder: Path) -> Iterator[Path | DataError]:
+    """Yield all image files in a folder and in its folders, whatever these are called.
+
+    What is no data is left out as it is for training, and links are followed, but not back to where
+    they came from. A folder that cannot be read gives the error instead.
+    """
+    return _pictures_below(folder, frozenset())
+
+
+def _pictures_below(folder: Path, above: frozenset[str]) -> Iterator[Path | DataError]:
+    here = os.path.realpath(folder)
+    if here in above:
+        return
+    try:
+        entries = _entries(folder)
+    except DataError as error:
+        yield error
+        return
+    for entry in entries:
+        if _is_folder(entry):
+            yield from _pictures_below(Path(entry.path), above | {here})
+        elif _is_picture(entry):
+            yield Path(entry.path)
+
+
 class _Reader:
     """Reads one folder, and collects what is odd on the way."""
 

@@ -9,7 +9,7 @@ from rungwise.errors import DataError, UsageError
 from rungwise.interfaces.cli.datasets import load_as_trained, load_own, require_shape
 from rungwise.interfaces.cli.options import BadFiles, Output, Place
 from rungwise.interfaces.cli.printing import print_json, print_table
-from rungwise.ladder.numbers import percent
+from rungwise.ladder.numbers import counted, percent
 
 if TYPE_CHECKING:
     from rungwise.augment.views import Views
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rungwise.ladder.run import Run
     from rungwise.prediction.metrics import Evaluation
     from rungwise.prediction.predictor import Predictor
+    from rungwise.report.errors_page import Errors, Judged
 
 
 def evaluate(
@@ -30,12 +31,14 @@ def evaluate(
     part: Literal["test", "validation"] = "test",
     bad_files: BadFiles | None = None,
     save: Path | None = None,
+    errors: Path | None = None,
     place: Place = Place(),
     output: Output = Output(),
 ) -> None:
     """Measure a run, or several as one ensemble, with or without test-time augmentation.
 
-    An evaluation on test images is an opening of the test set and is written to the ledger.
+    An evaluation on test images is an opening of the test set and is written to the ledger. The
+    wrong answers are listed in `errors.csv` and shown in `errors.html`, in the run's folder.
 
     Args:
         run: A run's folder, or a predictor's .safetensors file.
@@ -50,11 +53,14 @@ def evaluate(
         bad_files: Whether image files of DATA that cannot be read are an error, or left out; the
             run's own data are loaded as for its training.
         save: Also write the predictor, ensemble and views included, to this .safetensors file.
+        errors: Folder for `errors.csv` and `errors.html`. By default the run's; of a predictor's
+            file they are written only if this is given.
     """
     from rungwise.interfaces.cli.predictors import open_predictor
     from rungwise.ladder.ledger import record_opening
     from rungwise.prediction.metrics import evaluate as measure
     from rungwise.prediction.predictor import combine
+    from rungwise.report.errors_page import write_errors
     from rungwise.report.pictures import confusion
     from rungwise.training.device import choose_device
 
@@ -66,26 +72,33 @@ def evaluate(
         predictor = predictor.with_temperature_scaling(temperature_scaling)
     if data is None:
         _require_data(bad_files)
-        images, what, opened = _own_images(paths, part, place)
+        chosen = _own_images(paths, part, place)
     else:
         _require_no_part(part)
         dataset = load_as_trained(
             data, predictor, offline=place.offline, bad_files=bad_files or "stop"
         )
-        images, what, opened = _images_of(dataset, paths)
+        chosen = _images_of(dataset, paths)
+    images, opened = chosen.images, chosen.opened
     _require_fitting(predictor, images)
     if opened is not None:
         root = run.resolve().parents[2] if run.is_dir() else place.out
         record_opening(root, opened, "evaluate " + " ".join(map(str, paths)))
-    evaluation = measure(predictor.probabilities_of(images), images)
+    probabilities = predictor.probabilities_of(images)
+    evaluation = measure(probabilities, images)
     if save is not None:
         predictor.save(save)
     if output.json:
         print_json(evaluation.to_dict())
     else:
-        _print(evaluation, f"{len(images)} {what}")
+        _print(evaluation, f"{len(images)} {chosen.what}")
     if run.is_dir():
         confusion(evaluation.confusion, images.class_names, run / "figures" / "confusion.png")
+    folder = errors or (run if run.is_dir() else None)
+    if folder is not None:
+        found = write_errors(probabilities, _judged(predictor, paths, chosen), folder)
+        if not output.json:
+            _print_errors(found)
 
 
 class _Chosen(NamedTuple):
@@ -93,6 +106,8 @@ class _Chosen(NamedTuple):
 
     images: "LabelledImages"
     what: str
+    data: str
+    part: str
     opened: "Dataset | None" = None
 
 
@@ -123,7 +138,7 @@ def _require_data(bad_files: BadFiles | None) -> None:
 
 def _images_of(dataset: "Dataset", paths: list[Path]) -> _Chosen:
     if dataset.test is not None:
-        return _Chosen(dataset.test, "test images", dataset)
+        return _Chosen(dataset.test, "test images", dataset.name, "test", dataset)
     runs = _runs([path for path in paths if path.is_dir()])
     if any(run.summary["fingerprint"] == dataset.fingerprint for run in runs):
         raise DataError(
@@ -131,7 +146,7 @@ def _images_of(dataset: "Dataset", paths: list[Path]) -> _Chosen:
             expected="images that the run has not seen",
             fix="leave DATA out and take --part validation, or name other data",
         )
-    return _Chosen(dataset.train, "images")
+    return _Chosen(dataset.train, "images", dataset.name, "all")
 
 
 def _own_images(paths: list[Path], part: str, place: Place) -> _Chosen:
@@ -147,7 +162,7 @@ def _own_images(paths: list[Path], part: str, place: Place) -> _Chosen:
                 expected="a data set with test images",
                 fix="evaluate with --part validation, or name another DATA",
             )
-        return _Chosen(dataset.test, "test images", dataset)
+        return _Chosen(dataset.test, "test images", dataset.name, "test", dataset)
     draws = {(run.summary["fingerprint"], Seed.parse(run.summary["seed"]).draw) for run in runs}
     if len(draws) > 1:
         raise UsageError(
@@ -162,7 +177,7 @@ def _own_images(paths: list[Path], part: str, place: Place) -> _Chosen:
             expected="a recipe with a validation share above 0",
             fix="use --part test",
         )
-    return _Chosen(parts.validation, "validation images")
+    return _Chosen(parts.validation, "validation images", dataset.name, "validation")
 
 
 def _runs(paths: list[Path]) -> "list[Run]":
@@ -186,6 +201,49 @@ def _require_fitting(predictor: "Predictor", images: "LabelledImages") -> None:
             fix="evaluate on data with the same classes in the same order",
         )
     require_shape(predictor, images)
+
+
+def _judged(predictor: "Predictor", paths: list[Path], chosen: _Chosen) -> "Judged":
+    """Return what a page of errors has to tell of what was judged."""
+    from rungwise.report.errors_page import Judged
+    from rungwise.training.parsing import dump_recipe
+
+    views = dump_recipe(predictor.recipe)["views"]
+    parts = [", ".join(map(str, paths))]
+    parts += ["mean of all"] if len(paths) > 1 else []
+    parts += [f"views {views if isinstance(views, str) else views['name']}"] if views else []
+    return Judged(
+        title=f"Errors of {predictor.recipe.name} on {chosen.data}",
+        predictor="; ".join(parts),
+        images=chosen.images,
+        part=chosen.part,
+        what=f"{chosen.what} of {chosen.data}",
+        standing=_standing(paths, chosen),
+    )
+
+
+def _standing(paths: list[Path], chosen: _Chosen) -> str:
+    """Say whether the nets were trained on the images."""
+    from rungwise.ladder.run import open_run
+
+    if chosen.part == "validation":
+        return "The nets were not trained on these images; they held them out, to be chosen by."
+    own = chosen.opened and all(
+        path.is_dir() and open_run(path).summary["fingerprint"] == chosen.opened.fingerprint
+        for path in paths
+    )
+    if own:
+        return "The nets were not trained on these images."
+    return "Whether the nets were trained on some of these images is not known here."
+
+
+def _print_errors(found: "Errors") -> None:
+    print()
+    print(f"errors              {found.page.resolve()}")
+    print(
+        f"                    {counted(found.wrong, 'wrong answer')}, "
+        f"{counted(found.suspected, 'suspected label error')}"
+    )
 
 
 def _print(evaluation: "Evaluation", measured_on: str) -> None:

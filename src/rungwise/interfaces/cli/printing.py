@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -13,8 +14,20 @@ if TYPE_CHECKING:
 
 def print_json(value: Any) -> None:
     """Print one JSON value on one line; in ASCII where stdout cannot take all characters."""
+    print(_json(value))
+
+
+def print_json_list(values: Iterable[Any]) -> None:
+    """Print what `print_json` prints of a list, which need not be in memory as a whole."""
+    print("[", end="")
+    for place, value in enumerate(values):
+        print(", " if place else "", _json(value), sep="", end="")
+    print("]")
+
+
+def _json(value: Any) -> str:
     takes_all = (sys.stdout.encoding or "").lower().startswith("utf")
-    print(json.dumps(value, ensure_ascii=not takes_all))
+    return json.dumps(value, ensure_ascii=not takes_all)
 
 
 def print_table(

@@ -1,7 +1,5 @@
 """From pixels to what a client is told: classes, probabilities, and on request how they came."""
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +9,7 @@ import torch
 from rungwise.errors import RunError
 from rungwise.models.summary import summarize
 from rungwise.prediction.predictor import Predictor
+from rungwise.report.pictures import png_url
 from rungwise.training.parsing import dump_recipe
 from rungwise.training.threads import suited_to
 
@@ -122,12 +121,8 @@ class Answerer:
 
 def data_url(image: torch.Tensor) -> str:
     """Return an image (C, H, W) in 0..1, grey or colour, as the URL of a PNG."""
-    from PIL import Image
-
-    values = (image * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
-    file = io.BytesIO()
-    Image.fromarray(values.squeeze(2).numpy()).save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    values = (image * 255).round().clamp(0, 255).to(torch.uint8)
+    return png_url(values.permute(1, 2, 0))
 
 
 def describe(predictor: Predictor) -> dict[str, Any]:
