@@ -166,7 +166,7 @@ def test_a_run_that_was_moved_is_not_trained_anew(find: Find) -> None:
 
 
 def test_what_is_no_finished_run_is_told(find: Find) -> None:
-    refused([find("tiny/0"), Path("gone")], RunError, "gone is no run")
+    refused([find("tiny/0"), Path("gone")], RunError, "gone does not exist")
     refused([find("tiny/0"), find("tiny/0").parent], RunError, "is no run")
     (find("slow/0") / "summary.json").unlink()
     refused([find("tiny/0"), find("slow/0")], RunError, "an unfinished run")

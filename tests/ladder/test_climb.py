@@ -366,7 +366,10 @@ def test_the_net_to_use_is_fitted_to_all_training_images_and_tested_once(
     assert [run.summary["validation"] for runs in final.runs for run in runs] == [0.0]
     best = max(result.rungs, key=lambda rung: rung.to_dict()["val_accuracy"]["mean"])
     assert final.recipe == replace(best.rung.recipe, validation=0.0)
-    found = evaluate(Predictor.load(final.model).probabilities(test.images), test)
+    saved = Predictor.load(final.model)
+    found = evaluate(saved.probabilities(test.images), test)
+    assert [(one.part, one.accuracy) for one in saved.figures] == [("test", found.accuracy)]
+    assert [origin and origin.images["train"] for origin in saved.origins] == [200]
     accuracy = {"mean": found.accuracy, "std": None, "values": [found.accuracy]}
     assert final.to_dict()["test_accuracy"] == accuracy
     assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 1

@@ -78,7 +78,7 @@ def test_a_folder_that_is_no_run_and_an_unfinished_one_are_told_apart(
 ) -> None:
     with pytest.raises(RunError, match=f"{tmp_path} is no run"):
         open_run(tmp_path)
-    with pytest.raises(RunError, match="is no run"):
+    with pytest.raises(RunError, match="missing does not exist"):
         open_run(tmp_path / "missing")
     with contextlib.closing(job.train()) as training:
         next(training)

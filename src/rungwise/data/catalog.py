@@ -199,21 +199,25 @@ def load(
 
 
 def load_as_recorded(record: Mapping[str, Any], *, offline: bool = False) -> Dataset:
-    """Load the data set that a run's or a climb's record names, as it was loaded then.
+    """Load the data set that a run's or a climb's record names.
+
+    Image files that cannot be read are left out, whatever was decided about them for the training:
+    they may have come since. Whether the rest is what was trained on, its fingerprint tells, and
+    the caller has to look.
 
     Args:
-        record: `data`, the spec; `image_size`; and `bad_files`, unless the record is older.
+        record: `data`, the spec, and `image_size`.
         offline: Never download.
 
     Raises:
         DataError, StorageError: As `load`.
     """
-    size = record["image_size"]
+    spec, size = str(record["data"]), record["image_size"]
     return load(
-        str(record["data"]),
+        spec,
         offline=offline,
         image_size=(int(size[0]), int(size[1])) if size else None,
-        bad_files=record.get("bad_files", "stop"),
+        bad_files="skip" if resizes(spec) else "stop",
     )
 
 

@@ -37,6 +37,7 @@ from rungwise.ladder.run import Run, slug
 from rungwise.ladder.rung import Ladder, Protocol, Rung
 from rungwise.ladder.verdict import judge
 from rungwise.prediction.metrics import evaluate
+from rungwise.prediction.origin import Figures
 from rungwise.prediction.predictor import Predictor
 from rungwise.storage import write_text
 from rungwise.training.loop import Progress
@@ -344,10 +345,18 @@ class Climb:
             yield Notice(told)
             recipe, missed = rung.recipe, (told,)
             jobs = [self._jobs_of(recipe, first)]
-        path = self.folder / MODEL_NAME
         runs = tuple(_finished(of_seed) for of_seed in jobs)
-        predictor_of(recipe, runs[0], self.device).save(path)
-        return Final(recipe, runs, path, len(jobs[0][0].parts().train)), missed
+        train_images = len(jobs[0][0].parts().train)
+        final = Final(recipe, runs, self.folder / MODEL_NAME, train_images)
+        self._save(final)
+        return final, missed
+
+    def _save(self, final: Final, test: LabelledImages | None = None) -> None:
+        """Write the first seed's predictor, with what it does on the test images, if they are."""
+        predictor = predictor_of(final.recipe, final.runs[0], self.device)
+        if test is not None and final.test:
+            predictor = predictor.measured(Figures.of("test", final.test[0].evaluation, len(test)))
+        predictor.save(final.model)
 
     def _best(self, ladder: Ladder) -> Rung:
         results = [result for result in self._results(ladder, {}) if result.validation]
@@ -371,6 +380,7 @@ class Climb:
         if final:
             found = [self._measure(final.recipe, runs, images, "test") for runs in final.runs]
             final = replace(final, test=tuple(measured for measured in found if measured))
+            self._save(final, images)
         earlier = earlier_openings(self.root, self.dataset, self._noted or self._name())
         return self._results(ladder, test), final, earlier
 

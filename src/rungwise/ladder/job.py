@@ -14,17 +14,19 @@ import itertools
 import json
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from rungwise.data import Dataset, Parts, draw
+import rungwise
+from rungwise.data import Dataset, LabelledImages, Parts, draw
 from rungwise.ladder.environment import describe_environment
 from rungwise.ladder.lock import holding
 from rungwise.ladder.run import CHECKED_FILES, Run, explaining_access, open_run, slug
 from rungwise.prediction.metrics import evaluate
+from rungwise.prediction.origin import Figures, Origin
 from rungwise.prediction.trained import trained_predictor
 from rungwise.storage import explaining_storage, sha256, write_text
 from rungwise.techniques import EpochRecord
@@ -224,16 +226,33 @@ class Job:
     def _finish(self, training: Training, folder: Path, parts: Parts) -> None:
         resizes = self.dataset.image_size is not None
         predictor = trained_predictor(training, parts, resizes=resizes)
-        predictor.save(folder / "model.safetensors")
         write_text(folder / "metrics.csv", metrics_text(training.history))
         summary = self._summary(training)
         if len(predictor.nets) > 1 and parts.validation is not None:
             # The history is of the last net alone; the run's figures are its predictor's.
             measured = evaluate(predictor.probabilities_of(parts.validation), parts.validation)
             summary |= {"val_accuracy": measured.accuracy, "val_loss": measured.loss}
+        origin = self._origin(parts, len(training.history))
+        predictor = replace(predictor, origins=(origin,) * len(predictor.nets))
+        if parts.validation is not None:
+            predictor = predictor.measured(_held_out_figures(summary, parts.validation))
+        predictor.save(folder / "model.safetensors")
         summary["files"] = {name: sha256(folder / name) for name in CHECKED_FILES}
         write_text(folder / "summary.json", json.dumps(summary, indent=1))
         (folder / "last.safetensors").unlink(missing_ok=True)
+
+    def _origin(self, parts: Parts, epochs: int) -> Origin:
+        return Origin(
+            data=self.dataset.name,
+            fingerprint=self.dataset.fingerprint,
+            images={part: len(images) for part, images in parts.by_name.items()},
+            images_of_class=tuple(parts.train.class_counts()),
+            recipe=self.recipe.name,
+            seed=str(self.seed),
+            epochs=epochs,
+            validation=self.recipe.validation,
+            rungwise=rungwise.__version__,
+        )
 
     def _summary(self, training: Training) -> dict[str, Any]:
         kept = training.kept_record()
@@ -255,6 +274,15 @@ class Job:
             "seconds": sum(record.seconds for record in training.history),
             "flops": self._operations(len(training.supply.images), len(training.history)),
         }
+
+
+def _held_out_figures(summary: dict[str, Any], images: LabelledImages) -> Figures:
+    return Figures(
+        part="validation",
+        images=len(images),
+        accuracy=summary["val_accuracy"],
+        loss=summary["val_loss"],
+    )
 
 
 def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: torch.device) -> Job:

@@ -94,6 +94,13 @@ def explaining_access(path: Path) -> Iterator[None]:
 
 def _read_summary(folder: Path) -> dict[str, Any]:
     summary_path = folder / "summary.json"
+    if not summary_path.is_file() and not folder.exists():
+        raise RunError(
+            f"{folder} does not exist",
+            expected="the folder of a finished run, or a predictor's .safetensors file where a "
+            "predictor will do",
+            fix="check the path; `rungwise runs list` shows the runs",
+        )
     if not summary_path.is_file():
         unfinished = (folder / "recipe.yaml").is_file()
         raise RunError(

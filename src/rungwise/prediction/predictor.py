@@ -15,6 +15,7 @@ from rungwise.errors import DataError, RunError, UsageError
 from rungwise.models.base import Output
 from rungwise.models.input import ScaledNetwork, to_unit
 from rungwise.prediction.calibration import fit_temperature
+from rungwise.prediction.origin import Figures, Origin, read, written
 from rungwise.training import precision
 from rungwise.training.checkpoint import damaged, read_tensors, write_tensors
 from rungwise.training.loop import EVALUATION_BATCH
@@ -57,6 +58,8 @@ class Predictor:
         device: Where the nets are.
         temperatures: What each net's logits are divided by if the recipe asks for that; None for
             a net that none was fitted for. Empty stands for no net's.
+        origins: What each net was trained on, where that is known. Empty stands for no net's.
+        figures: What was measured of this predictor as a whole.
 
     Raises:
         RunError: The recipe asks for temperatures that were not fitted.
@@ -70,6 +73,8 @@ class Predictor:
     resizes: bool = False
     device: torch.device = torch.device("cpu")  # noqa: RUF009 - devices are immutable
     temperatures: tuple[float | None, ...] = ()
+    origins: tuple[Origin | None, ...] = ()
+    figures: tuple[Figures, ...] = ()
 
     def __post_init__(self) -> None:
         if self.recipe.temperature_scaling and None in (self.temperatures or (None,)):
@@ -214,7 +219,7 @@ class Predictor:
         Raises:
             ConfigError: The views would have no effect with the recipe's augmentations.
         """
-        return replace(self, recipe=replace(self.recipe, views=views))
+        return self._otherwise(replace(self.recipe, views=views))
 
     def in_float32(self) -> "Predictor":
         """Return the same nets computing in float32, whatever they were trained in."""
@@ -227,7 +232,16 @@ class Predictor:
         Raises:
             RunError: A net has no temperature.
         """
-        return replace(self, recipe=replace(self.recipe, temperature_scaling=wanted))
+        return self._otherwise(replace(self.recipe, temperature_scaling=wanted))
+
+    def _otherwise(self, recipe: Recipe) -> "Predictor":
+        """Return the same nets used otherwise, of which nothing is measured yet."""
+        return self if recipe == self.recipe else replace(self, recipe=recipe, figures=())
+
+    def measured(self, figures: Figures) -> "Predictor":
+        """Return the same predictor with further figures; earlier ones of that part are dropped."""
+        others = tuple(one for one in self.figures if one.part != figures.part)
+        return replace(self, figures=(*others, figures))
 
     def calibrated_on(self, images: LabelledImages) -> "Predictor":
         """Return the same nets with temperatures fitted on images that none was trained on."""
@@ -263,6 +277,7 @@ class Predictor:
             "shape": self.shape,
             "resizes": self.resizes,
             "temperatures": self.temperatures,
+            **written(self.origins, self.figures),
             **({"notes": notes} if notes else {}),
         }
         write_tensors(path, tensors, description)
@@ -306,13 +321,14 @@ def read_artefact(
         recipe = parse_recipe(description["recipe"], str(path))
         resizes = bool(description["resizes"])
         temperatures = _temperatures(description.get("temperatures", ()), len(nets))
+        origins, figures = read(description, len(nets))
         notes = dict(description.get("notes", {}))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise damaged(path, str(error).splitlines()[0]) from None
     if not nets:
         raise damaged(path, "it holds no nets")
-    predictor = Predictor(recipe, members, nets, class_names, shape, resizes, device, temperatures)
-    return predictor, notes
+    used = recipe, members, nets, class_names, shape, resizes, device, temperatures
+    return Predictor(*used, origins=origins, figures=figures), notes
 
 
 def combine(predictors: Sequence[Predictor], recipe: Recipe | None = None) -> Predictor:
@@ -326,6 +342,8 @@ def combine(predictors: Sequence[Predictor], recipe: Recipe | None = None) -> Pr
         UsageError: The predictors do not belong together.
     """
     first = predictors[0]
+    if len(predictors) == 1 and recipe in (None, first.recipe):
+        return first
     for other in predictors[1:]:
         if (other.class_names, other.shape) != (first.class_names, first.shape):
             raise UsageError(
@@ -343,6 +361,12 @@ def combine(predictors: Sequence[Predictor], recipe: Recipe | None = None) -> Pr
             for predictor in predictors
             for temperature in predictor.temperatures or (None,) * len(predictor.nets)
         ),
+        origins=tuple(
+            origin
+            for predictor in predictors
+            for origin in predictor.origins or (None,) * len(predictor.nets)
+        ),
+        figures=(),
     )
 
 

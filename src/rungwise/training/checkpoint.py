@@ -156,6 +156,12 @@ def read_tensors(path: Path) -> tuple[Weights, dict[str, Any]]:
     Raises:
         RunError: The file is missing, cut off, altered or not ours.
     """
+    if not os.path.lexists(path):
+        raise RunError(
+            f"{path} does not exist",
+            expected="a .safetensors file that rungwise wrote",
+            fix="check the path",
+        )
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get("rungwise", "null"))

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,18 +70,33 @@ def test_without_the_runs_own_data_other_images_will_do(rungwise: Any, photos: P
     assert "counts are not on file" in (Path(trained) / "model-card.md").read_text()
 
 
-def test_a_predictors_file_needs_images_to_be_named(rungwise: Any, run: Path) -> None:
-    file = run / "model.safetensors"
+def test_a_predictors_file_is_compared_on_what_its_nets_held_out(rungwise: Any, run: Path) -> None:
+    by_run = rungwise("export", run, *PT2, "--json").json["parity"]
 
-    rungwise("export", file, *PT2).fails(2, "does not say what it was trained on", "--parity-data")
-    result = rungwise("export", file, *PT2, "--parity-data", "digits", "--json")
+    by_file = rungwise("export", run / "model.safetensors", *PT2, "--json")
 
-    assert result.code == 0
-    assert Path(result.json["file"]) == run / "model.pt2"
+    assert Path(by_file.json["file"]) == run / "model.pt2"
+    assert by_file.json["parity"] == by_run
+    assert "- `digits`, fingerprint" in (run / "model-card.md").read_text()
+
+
+def test_a_file_that_does_not_tell_its_data_needs_images_to_be_named(
+    rungwise: Any, run: Path, photos: Path
+) -> None:
+    old = replace(open_run(run).predictor(), origins=(), figures=())
+    old.save(Path("old.safetensors"))
+    gone = Path(rungwise("train", "photos", "--recipe", "tiny.yaml", "--json").json["run"])
+    photos.rename("pictures")
+
+    file = ("export", "old.safetensors", *PT2)
+    rungwise(*file).fails(2, "does not say what it was trained on", "--parity-data")
+    rungwise("export", gone / "model.safetensors", *PT2).fails(2, "was trained on photos")
+    assert rungwise(*file, "--parity-data", "digits", "--json").code == 0
+    assert "Not on file" in Path("old-card.md").read_text()
 
 
 def test_what_cannot_be_exported_is_refused(rungwise: Any, run: Path, photos: Path) -> None:
-    rungwise("export", "nowhere", *PT2).fails(1, "nowhere is no run")
+    rungwise("export", "nowhere", *PT2).fails(1, "nowhere does not exist")
     rungwise("export", run, "--to", "pickle").fails(2, "pickle")
     rungwise("export", run, *PT2, "--parity-images", "0").fails(2, "--parity-images is 0")
     odd = ("--parity-data", "./odd.npz")

@@ -279,8 +279,12 @@ def test_what_is_no_run_is_told(rungwise: Any, photos: Path) -> None:
     Path("half/seed-0").mkdir(parents=True)
     Path("half/seed-0/recipe.yaml").write_text("model: mlp")
 
-    for words in (("evaluate", "gone"), ("predict", "gone", image), ("evaluate", "photos")):
-        rungwise(*words).fails(1, "is no run")
+    rungwise("evaluate", "photos").fails(1, "photos is no run")
+    for words in (("evaluate",), ("predict", image), ("export", "--to", "torch-export")):
+        for gone in ("gone", "gone.safetensors"):
+            rungwise(words[0], gone, *words[1:]).fails(
+                1, f"{gone} does not exist", "check the path"
+            )
     rungwise("evaluate", "half/seed-0").fails(1, "unfinished run", "--resume")
     rungwise("predict", "tiny.yaml", image).fails(1, "tiny.yaml")
 

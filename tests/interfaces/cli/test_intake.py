@@ -115,6 +115,28 @@ def test_training_stops_or_skips_and_the_run_remembers(rungwise: Any, faulty: Pa
     assert rungwise("compare", run, second).code == 2  # one recipe, but the data were found
 
 
+def test_a_file_that_goes_bad_beside_what_was_trained_on_is_no_hindrance(
+    rungwise: Any, photos: Path
+) -> None:
+    train = ("train", "photos", "--recipe", "tiny.yaml", "--json")
+    run = rungwise(*train).json["run"]
+    (photos / "cat" / "late.png").write_text("no image")
+
+    again = rungwise(*train, "--bad-files", "skip").json["run"]
+    found = rungwise("evaluate", run, "--part", "validation")
+
+    assert again == run  # the same images: found, with `stop` on its record
+    assert found.code == 0
+    assert "1 of 13 image files of photos cannot be read and are left out" in found.err
+
+    (photos / "cat" / "0.png").write_text("no image")
+
+    changed = rungwise("evaluate", run, "--part", "validation")
+    assert changed.code == 3
+    assert "is not what the run was trained on" in changed.err
+    assert "cat/0.png (it is not an image)" in changed.err
+
+
 def test_a_climb_skips_and_its_report_is_drawn_again(rungwise: Any, faulty: Path) -> None:
     words = ("climb", "own", "--epochs", "1", "--seeds", "2", "--rungs", "dense")
     rungwise(*words).fails(3, "7 of 45 image files")

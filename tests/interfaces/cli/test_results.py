@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,9 @@ def test_errors_of_a_predictors_file_are_written_where_it_is_asked_for(
     assert "errors" not in plain.out
     assert "wrong/here/errors.html" in asked.out
     assert Path("wrong/here/errors.csv").is_file()
-    assert "is not known here" in Path("wrong/here/errors.html").read_text()
+    assert (
+        "The nets were not trained on these images." in Path("wrong/here/errors.html").read_text()
+    )
 
 
 def test_temperatures_change_the_calibration_and_not_one_answer(rungwise: Any, run: Path) -> None:
@@ -201,7 +204,59 @@ def test_an_ensemble_is_saved_with_its_views_and_evaluated_again(rungwise: Any, 
 
     assert again.json == both.json
     assert own.code == 0
-    rungwise("evaluate", "both.safetensors").fails(2, "does not say what it was trained on")
+    rungwise("evaluate", "both.safetensors").fails(
+        2, "was trained on digits", "rungwise evaluate both.safetensors digits"
+    )
+
+
+def test_a_saved_predictor_tells_what_it_was_trained_on_and_what_was_measured(
+    rungwise: Any, run: Path
+) -> None:
+    found = rungwise("evaluate", run, "--save", "best.safetensors", "--json").json
+
+    facts = rungwise("show", "predictor", "best.safetensors", "--json").json
+    assert facts["data"]["name"] == "digits"
+    assert facts["data"]["fingerprint"] == load("digits").fingerprint
+    assert facts["data"]["images"] == {"train": 1294, "validation": 144, "test": 359}
+    assert sum(facts["data"]["training_images_of_class"].values()) == 1294
+    assert facts["model"]["trained"] == [{"recipe": "tiny", "seed": "0", "epochs": 2}]
+    assert facts["figures"]["test"]["accuracy"] == found["accuracy"]
+    assert facts["figures"]["validation"]["accuracy"] == open_run(run).summary["val_accuracy"]
+    card = Path("best-card.md").read_text()
+    assert card == rungwise("show", "predictor", "best.safetensors").out
+    assert f"test: accuracy {100 * found['accuracy']:.2f}%" in card
+    assert "Alpaydin" in card
+    assert "trained: recipe `tiny`, seed 0, 2 epochs" in card
+    for title in ("## What it does", "## Data", "## Training", "## Figures", "## Limits", "## Use"):
+        assert title in card
+    assert json.loads(Path("best-card.json").read_text())["figures"] == facts["figures"]
+
+
+def test_figures_of_a_predictor_that_is_used_otherwise_are_not_kept(
+    rungwise: Any, run: Path
+) -> None:
+    saved = ("--part", "validation", "--views", "mirror", "--save", "views.safetensors")
+    found = rungwise("evaluate", run, *saved, "--json").json
+
+    facts = rungwise("show", "predictor", "views.safetensors", "--json").json
+
+    assert facts["figures"]["validation"]["accuracy"] == found["accuracy"]
+    assert facts["figures"]["validation"]["calibration_error"] is not None
+    assert facts["figures"]["test"] is None
+    own = rungwise("show", "predictor", run, "--json").json["figures"]
+    assert own["validation"]["accuracy"] == open_run(run).summary["val_accuracy"]
+
+
+def test_a_predictor_of_an_earlier_version_has_no_origin_and_is_used_all_the_same(
+    rungwise: Any, run: Path
+) -> None:
+    predictor = open_run(run).predictor()
+    replace(predictor, origins=(), figures=()).save(Path("old.safetensors"))
+
+    assert rungwise("evaluate", "old.safetensors", "digits").code == 0
+    rungwise("evaluate", "old.safetensors").fails(2, "does not say what it was trained on")
+    card = rungwise("show", "predictor", "old.safetensors").out
+    assert card.count("Not on file") == 2
 
 
 def test_runs_that_held_out_other_images_are_not_validated_together(
@@ -217,6 +272,8 @@ def test_a_run_is_not_measured_on_what_it_was_trained_on(rungwise: Any, photos: 
 
     rungwise("evaluate", run).fails(3, "photos has no test part")
     rungwise("evaluate", run, "photos").fails(3, "was trained on its images")
+    file = Path(run) / "model.safetensors"
+    rungwise("evaluate", file, "photos").fails(3, "was trained on its images")
     assert rungwise("evaluate", run, "--part", "validation").code == 0
 
 
@@ -351,7 +408,7 @@ def test_compare_prints_one_object_trains_nothing_and_opens_nothing(
     assert sorted(Path("runs/digits").rglob("summary.json")) == before
     assert not Path("runs/ledger.jsonl").exists()
     rungwise("compare", run).fails(2, "nothing to compare")
-    rungwise("compare", run, "gone").fails(1, "gone is no run")
+    rungwise("compare", run, "gone").fails(1, "gone does not exist")
 
 
 # --- lists, help, machine

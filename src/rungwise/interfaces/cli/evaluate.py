@@ -52,7 +52,8 @@ def evaluate(
         part: `validation` measures on the images that the run held out.
         bad_files: Whether image files of DATA that cannot be read are an error, or left out; the
             run's own data are loaded as for its training.
-        save: Also write the predictor, ensemble and views included, to this .safetensors file.
+        save: Also write the predictor, ensemble and views included, to this .safetensors file,
+            with its model card beside it.
         errors: Folder for `errors.csv` and `errors.html`. By default the run's; of a predictor's
             file they are written only if this is given.
     """
@@ -72,13 +73,14 @@ def evaluate(
         predictor = predictor.with_temperature_scaling(temperature_scaling)
     if data is None:
         _require_data(bad_files)
+        _require_runs(paths, predictor)
         chosen = _own_images(paths, part, place)
     else:
         _require_no_part(part)
         dataset = load_as_trained(
             data, predictor, offline=place.offline, bad_files=bad_files or "stop"
         )
-        chosen = _images_of(dataset, paths)
+        chosen = _images_of(dataset, paths, predictor)
     images, opened = chosen.images, chosen.opened
     _require_fitting(predictor, images)
     if opened is not None:
@@ -87,7 +89,7 @@ def evaluate(
     probabilities = predictor.probabilities_of(images)
     evaluation = measure(probabilities, images)
     if save is not None:
-        predictor.save(save)
+        _save(predictor, evaluation, chosen, save)
     if output.json:
         print_json(evaluation.to_dict())
     else:
@@ -102,12 +104,22 @@ def evaluate(
 
 
 class _Chosen(NamedTuple):
-    """Images to measure on, what they are, and the set whose test part is opened by that."""
+    """Images to measure on, and what they are.
+
+    Args:
+        images: The images.
+        what: What they are, in words.
+        data: The name of their data set.
+        part: test, validation or all.
+        own: Whether the nets were trained on the other images of the same data set.
+        opened: The set whose test part is opened by looking at them.
+    """
 
     images: "LabelledImages"
     what: str
     data: str
     part: str
+    own: bool
     opened: "Dataset | None" = None
 
 
@@ -136,17 +148,21 @@ def _require_data(bad_files: BadFiles | None) -> None:
         )
 
 
-def _images_of(dataset: "Dataset", paths: list[Path]) -> _Chosen:
+def _images_of(dataset: "Dataset", paths: list[Path], predictor: "Predictor") -> _Chosen:
+    fingerprints = [origin and origin.fingerprint for origin in predictor.origins]
     if dataset.test is not None:
-        return _Chosen(dataset.test, "test images", dataset.name, "test", dataset)
+        own = bool(fingerprints) and set(fingerprints) == {dataset.fingerprint}
+        return _Chosen(dataset.test, "test images", dataset.name, "test", own, dataset)
     runs = _runs([path for path in paths if path.is_dir()])
-    if any(run.summary["fingerprint"] == dataset.fingerprint for run in runs):
+    trained_on = {*fingerprints, *(run.summary["fingerprint"] for run in runs)}
+    if dataset.fingerprint in trained_on:
         raise DataError(
             f"{dataset.name} has no test part, and the run was trained on its images",
             expected="images that the run has not seen",
-            fix="leave DATA out and take --part validation, or name other data",
+            fix="name other data, or, for a run's folder, leave DATA out and take --part "
+            "validation",
         )
-    return _Chosen(dataset.train, "images", dataset.name, "all")
+    return _Chosen(dataset.train, "images", dataset.name, "all", own=False)
 
 
 def _own_images(paths: list[Path], part: str, place: Place) -> _Chosen:
@@ -162,7 +178,7 @@ def _own_images(paths: list[Path], part: str, place: Place) -> _Chosen:
                 expected="a data set with test images",
                 fix="evaluate with --part validation, or name another DATA",
             )
-        return _Chosen(dataset.test, "test images", dataset.name, "test", dataset)
+        return _Chosen(dataset.test, "test images", dataset.name, "test", True, dataset)
     draws = {(run.summary["fingerprint"], Seed.parse(run.summary["seed"]).draw) for run in runs}
     if len(draws) > 1:
         raise UsageError(
@@ -177,20 +193,45 @@ def _own_images(paths: list[Path], part: str, place: Place) -> _Chosen:
             expected="a recipe with a validation share above 0",
             fix="use --part test",
         )
-    return _Chosen(parts.validation, "validation images", dataset.name, "validation")
+    return _Chosen(parts.validation, "validation images", dataset.name, "validation", own=True)
 
 
 def _runs(paths: list[Path]) -> "list[Run]":
     from rungwise.ladder.run import open_run
 
+    return [open_run(path) for path in paths]
+
+
+def _require_runs(paths: list[Path], predictor: "Predictor") -> None:
+    """Refuse predictors' files where no data are named."""
     for path in paths:
         if path.is_file():
-            raise UsageError(
-                f"{path} does not say what it was trained on",
-                expected="a data set to evaluate on",
-                fix=f"name it: rungwise evaluate {path} DATA",
+            known = dict.fromkeys(origin.data for origin in predictor.origins if origin)
+            told = (
+                f"was trained on {', '.join(known)}"
+                if known
+                else "does not say what it was trained on"
             )
-    return [open_run(path) for path in paths]
+            raise UsageError(
+                f"no data are named, and {path}, a predictor's file, {told}",
+                expected="a data set to evaluate on",
+                fix=f"name it: rungwise evaluate {path} {next(iter(known), 'DATA')}",
+            )
+
+
+def _save(predictor: "Predictor", evaluation: "Evaluation", chosen: _Chosen, path: Path) -> None:
+    """Write the predictor and its model card, with what was just measured on data of its own."""
+    from rungwise.interfaces.export.exporting import write_cards
+    from rungwise.interfaces.export.subject import Subject
+    from rungwise.prediction.origin import Figures
+
+    if chosen.own:
+        part: Literal["validation", "test"] = (
+            "validation" if chosen.part == "validation" else "test"
+        )
+        predictor = predictor.measured(Figures.of(part, evaluation, len(chosen.images)))
+    predictor.save(path)
+    write_cards(Subject(predictor, path), path)
 
 
 def _require_fitting(predictor: "Predictor", images: "LabelledImages") -> None:
@@ -218,21 +259,15 @@ def _judged(predictor: "Predictor", paths: list[Path], chosen: _Chosen) -> "Judg
         images=chosen.images,
         part=chosen.part,
         what=f"{chosen.what} of {chosen.data}",
-        standing=_standing(paths, chosen),
+        standing=_standing(chosen),
     )
 
 
-def _standing(paths: list[Path], chosen: _Chosen) -> str:
+def _standing(chosen: _Chosen) -> str:
     """Say whether the nets were trained on the images."""
-    from rungwise.ladder.run import open_run
-
     if chosen.part == "validation":
         return "The nets were not trained on these images; they held them out, to be chosen by."
-    own = chosen.opened and all(
-        path.is_dir() and open_run(path).summary["fingerprint"] == chosen.opened.fingerprint
-        for path in paths
-    )
-    if own:
+    if chosen.own:
         return "The nets were not trained on these images."
     return "Whether the nets were trained on some of these images is not known here."
 

@@ -75,10 +75,24 @@ def _subject(path: Path, parity_data: str | None, offline: bool) -> "Subject":
 
     predictor = open_predictor(path, torch.device("cpu"))
     if path.is_file():
-        return Subject(predictor, path)
+        return Subject(predictor, path, None, _recorded_or_none(predictor, offline))
     run = open_run(path)
     dataset = _own_or_none(run, offline) if parity_data else load_own(run, offline=offline)
     return Subject(predictor, path / "model.safetensors", run, dataset)
+
+
+def _recorded_or_none(predictor: "Predictor", offline: bool) -> "Dataset | None":
+    """Return what a predictor's file says it was trained on, if that is here and as it was."""
+    from rungwise.interfaces.export.subject import common_origin
+
+    origin = common_origin(predictor)
+    if origin is None:
+        return None
+    try:
+        dataset = load_as_trained(origin.data, predictor, offline=offline)
+    except (DataError, UsageError):
+        return None
+    return dataset if dataset.fingerprint == origin.fingerprint else None
 
 
 def _own_or_none(run: "Run", offline: bool) -> "Dataset | None":
@@ -96,8 +110,12 @@ def _images(
         return _images_of(parity_data, subject.predictor, offline)
     own = subject.own_images()
     if own is None:
+        origin = subject.origin
+        told = "does not say what it was trained on"
+        if origin is not None:
+            told = f"was trained on {origin.data}, which is not here as it was"
         raise UsageError(
-            f"{subject.file} does not say what it was trained on",
+            f"{subject.file} {told}",
             expected="images to compare the exported file on",
             fix="name them: --parity-data DATA, such as mnist or ./photos",
         )

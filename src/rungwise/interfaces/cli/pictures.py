@@ -100,7 +100,9 @@ def _named(text: str) -> Iterator[Named | DataError]:
         yield error
         return
     matches = [text] if there else sorted(glob.glob(text, recursive=True))  # noqa: PTH207
-    found = itertools.chain.from_iterable(_at(Path(match)) for match in matches)
+    found: Iterator[Named | DataError] = itertools.chain.from_iterable(
+        _at(Path(match)) for match in matches
+    )
     if len(matches) > 1:  # `**` matches a folder and what lies in it: each file counts once
         found = iter(dict.fromkeys(found))
     first = next(found, None)

@@ -1,4 +1,4 @@
-"""`rungwise show`: one recipe, model, technique or ladder in full."""
+"""`rungwise show`: one recipe, model, technique or trained predictor in full."""
 
 import ast
 import dataclasses
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from rungwise.models.summary import Summary
 
 show = App(
-    name="show", help="Show one recipe, model or technique in full.", result_action="return_none"
+    name="show",
+    help="Show one recipe, model, technique or trained predictor in full.",
+    result_action="return_none",
 )
 
 
@@ -73,6 +75,28 @@ def model(
         draw_network(found, shape, classes, to)
         if not output.json:
             print(f"picture     {to.resolve()}")
+
+
+@show.command
+def predictor(path: Path, *, output: Output = Output()) -> None:
+    """Print what is on file of a trained predictor: its model card, or with --json all its facts.
+
+    Args:
+        path: A predictor's .safetensors file, or a run's folder.
+    """
+    import torch
+
+    from rungwise.interfaces.cli.predictors import open_predictor
+    from rungwise.interfaces.export.card import write_card
+    from rungwise.interfaces.export.subject import Subject
+
+    found = open_predictor(path, torch.device("cpu"))
+    file = path if path.is_file() else path / "model.safetensors"
+    facts = Subject(found, file).facts()
+    if output.json:
+        print_json(facts)
+    else:
+        print(write_card({**facts, "files": []}), end="")
 
 
 def _find_model(name: str, settings: list[str]) -> "Model":

@@ -15,16 +15,18 @@ def write_card(facts: dict[str, Any]) -> str:
     """Return the card as Markdown.
 
     Args:
-        facts: As `Subject.facts` gives them, with the exported files under `files`.
+        facts: As `Subject.facts` gives them, with the exported files, if there are any, under
+            `files`.
     """
+    exported = bool(facts["files"])
     sections = {
         "What it does": _purpose(facts),
         "Data": _data(facts["data"]),
         "Training": _training(facts),
         "Figures": _figures(facts["figures"]),
         "Limits": _limits(facts),
-        "Files": _files(facts["files"], facts["rungwise"]),
-        "Use": _usage(facts),
+        "Files": _files(facts["files"], facts["rungwise"]) if exported else [],
+        "Use": _usage(facts) if exported else _own_usage(facts),
     }
     text = "".join(
         f"\n## {title}\n" + "\n".join(lines) + "\n" for title, lines in sections.items() if lines
@@ -84,7 +86,8 @@ def _training(facts: dict[str, Any]) -> list[str]:
     nets = ", ".join(f"{model['nets'].count(kind)} × {kind}" for kind in kinds)
     lines = [f"- nets: {nets}; {model['parameters']:,} parameters in all"]
     if training is None:
-        return [*lines, f"- recipe `{model['recipe']['name']}`, in full in the card's JSON"]
+        used = f"- recipe `{model['recipe']['name']}`, in full in the card's JSON"
+        return [*lines, used, *_trained(model["trained"])]
     return [
         *lines,
         f"- recipe `{training['recipe']}`, seed {training['seed']}, "
@@ -95,6 +98,17 @@ def _training(facts: dict[str, Any]) -> list[str]:
         f"- {seconds(training['seconds'])} and {operations(training['operations'])} "
         f"floating-point operations, in {training['precision']}",
     ]
+
+
+def _trained(nets: list[dict[str, Any] | None]) -> Iterator[str]:
+    """Tell each training once: a snapshot ensemble's nets come from one."""
+    told = (
+        f"- trained: recipe `{one['recipe']}`, seed {one['seed']}, "
+        f"{counted(one['epochs'], 'epoch')}"
+        for one in nets
+        if one
+    )
+    yield from dict.fromkeys(told)
 
 
 def _listed(names: list[str]) -> str:
@@ -113,12 +127,13 @@ def _figures(figures: dict[str, Any] | None) -> list[str]:
             f"- {kind if chosen_on_test else 'validation'}: accuracy "
             f"{percent(figures['validation']['accuracy'])}"
             + (f", loss {loss:.4f}" if loss is not None else "")
+            + _calibration(figures["validation"])
         )
     if figures["test"]:
         test = figures["test"]
         lines.append(
-            f"- test: accuracy {percent(test['accuracy'])}, loss {test['loss']:.4f}, calibration "
-            f"error {percent(test['calibration_error'])}"
+            f"- test: accuracy {percent(test['accuracy'])}, loss {test['loss']:.4f}"
+            + _calibration(test)
         )
     elif not chosen_on_test:
         lines.append("- test: no figure on file")
@@ -128,6 +143,11 @@ def _figures(figures: dict[str, Any] | None) -> list[str]:
             "folder of runs (`ledger.jsonl`)"
         )
     return lines
+
+
+def _calibration(figures: dict[str, Any]) -> str:
+    error = figures.get("calibration_error")
+    return "" if error is None else f", calibration error {percent(error)}"
 
 
 def _limits(facts: dict[str, Any]) -> list[str]:
@@ -202,6 +222,13 @@ def _latency_lines(files: list[dict[str, Any]]) -> list[str]:
             times = " | ".join(f"{1000 * value:.2f}" for value in row["seconds"])
             lines.append(f"| {row['name']} | {times} |")
     return [*lines, "", f"Measured on {files[-1]['machine']}."]
+
+
+def _own_usage(facts: dict[str, Any]) -> list[str]:
+    return [
+        "With rungwise; the file is safetensors, with its description as JSON in the header:",
+        f"```\nrungwise predict {facts['predictor']['file']} IMAGE…\n```",
+    ]
 
 
 def _usage(facts: dict[str, Any]) -> list[str]:

@@ -70,7 +70,7 @@ def export(
         "latency": rows,
         "machine": f"{processor_name()}, torch {torch.__version__}",
     }
-    card = _write_cards(subject, file, path)
+    card = write_cards(subject, path, file)
     return {**file, "file": str(path), "card": str(card)}
 
 
@@ -113,11 +113,17 @@ def _latency(
     return [{"name": name, "seconds": medians} for name, medians in measured.items()]
 
 
-def _write_cards(subject: Subject, file: dict[str, Any], path: Path) -> Path:
-    """Write the card as Markdown and JSON; other files of the same predictor stay on it."""
+def write_cards(subject: Subject, path: Path, file: dict[str, Any] | None = None) -> Path:
+    """Write the card as Markdown and JSON; other files of the same predictor stay on it.
+
+    Args:
+        subject: What it describes.
+        path: The file beside which it lies, and after which it is called.
+        file: The facts about an exported file.
+    """
     card = path.with_name(f"{path.stem}-card.md")
     facts = {"format": CARD_FORMAT, **subject.facts()}
-    facts["files"] = [*_others(card.with_suffix(".json"), facts, path), file]
+    facts["files"] = [*_others(card.with_suffix(".json"), facts, path), *([file] if file else [])]
     write_text(card.with_suffix(".json"), json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
     write_text(card, write_card(facts))
     return card

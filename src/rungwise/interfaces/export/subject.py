@@ -15,12 +15,20 @@ from rungwise.ladder.predictions import prediction_path
 from rungwise.ladder.run import Run
 from rungwise.models import MODELS
 from rungwise.prediction.metrics import evaluate
+from rungwise.prediction.origin import Origin
 from rungwise.prediction.predictor import Predictor
 from rungwise.storage import sha256
 from rungwise.techniques import TECHNIQUES
 from rungwise.training.checkpoint import read_tensors
 from rungwise.training.parsing import dump_recipe, name_in
 from rungwise.training.seed import Seed
+
+
+def common_origin(predictor: Predictor) -> Origin | None:
+    """Return what the first net was trained on, if all were trained on the same data."""
+    origins = [origin for origin in predictor.origins if origin is not None]
+    same = len({origin.fingerprint for origin in origins}) == 1
+    return origins[0] if same and len(origins) == len(predictor.nets) else None
 
 
 @dataclass(frozen=True)
@@ -30,8 +38,8 @@ class Subject:
     Args:
         predictor: On the CPU.
         file: Its .safetensors file.
-        run: None where only the file was given, which does not say what it was trained on.
-        dataset: What the run was trained on; None where that is unknown or not on this machine.
+        run: None where only the file was given, which itself tells less.
+        dataset: What the nets were trained on; None where that is unknown or not on this machine.
     """
 
     predictor: Predictor
@@ -47,13 +55,22 @@ class Subject:
         summary = self.run.summary
         return f"{summary['recipe']} on {summary['data']}, seed {summary['seed']}"
 
+    @property
+    def origin(self) -> Origin | None:
+        """What the first net was trained on, by the file, if all were trained on the same data."""
+        return common_origin(self.predictor)
+
     @cached_property
     def parts(self) -> Parts | None:
-        """The images that the run was trained on, held out and left for testing."""
-        if self.run is None or self.dataset is None:
+        """The images that the first net was trained on, those held out and left for testing."""
+        if self.dataset is None:
             return None
-        seed = Seed.parse(self.run.summary["seed"])
-        return draw(self.dataset, self.run.recipe().validation, seed.draw)
+        if self.run is not None:
+            seed = Seed.parse(self.run.summary["seed"])
+            return draw(self.dataset, self.run.recipe().validation, seed.draw)
+        if self.origin is not None:
+            return draw(self.dataset, self.origin.validation, Seed.parse(self.origin.seed).draw)
+        return None
 
     def own_images(self) -> tuple[LabelledImages, str] | None:
         """Return images that are no secret, and what they are: those held out, or trained on."""
@@ -93,11 +110,15 @@ class Subject:
             if self.predictor.recipe.temperature_scaling
             else None,
             "recipe": recipe,
+            "trained": [
+                {"recipe": one.recipe, "seed": one.seed, "epochs": one.epochs} if one else None
+                for one in self.predictor.origins
+            ],
         }
 
     def _data(self) -> dict[str, Any] | None:
         if self.run is None:
-            return None
+            return None if self.origin is None else self._recorded_data(self.origin)
         summary = self.run.summary
         known = CATALOG.get(summary["data"].partition("@")[0])
         return {
@@ -110,6 +131,18 @@ class Subject:
             )
             if self.parts
             else None,
+        }
+
+    def _recorded_data(self, origin: Origin) -> dict[str, Any]:
+        known = CATALOG.get(origin.data.partition("@")[0])
+        return {
+            "name": origin.data,
+            "fingerprint": origin.fingerprint,
+            "source": known.source if known else None,
+            "images": dict(origin.images),
+            "training_images_of_class": dict(
+                zip(self.predictor.class_names, origin.images_of_class, strict=True)
+            ),
         }
 
     def _counts(self) -> dict[str, int] | None:
@@ -136,7 +169,7 @@ class Subject:
 
     def _figures(self) -> dict[str, Any] | None:
         if self.run is None:
-            return None
+            return self._recorded_figures()
         summary = self.run.summary
         chosen_on_test = summary["validation"] == "test"
         validation = None
@@ -147,6 +180,25 @@ class Subject:
             "validation_is_test": chosen_on_test,
             "test": self._test_figures(),
             "test_openings": self._openings(),
+        }
+
+    def _recorded_figures(self) -> dict[str, Any] | None:
+        found: dict[str, Any] = {
+            one.part: {
+                "accuracy": one.accuracy,
+                "loss": one.loss,
+                "calibration_error": one.calibration_error,
+            }
+            for one in self.predictor.figures
+        }
+        if not found:
+            return None
+        origins = [one for one in self.predictor.origins if one]
+        return {
+            "validation": found.get("validation"),
+            "validation_is_test": any(one.validation == "test" for one in origins),
+            "test": found.get("test"),
+            "test_openings": None,
         }
 
     def _test_figures(self) -> dict[str, float] | None:
