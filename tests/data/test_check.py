@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rungwise.data.check import CheckReport, check, check_dataset
 from rungwise.data.images import Dataset, LabelledImages
@@ -139,3 +140,33 @@ def test_a_report_can_be_written_as_json(photos: Path, write_png: WritePng) -> N
     assert written["shape"] == [1, 4, 4]
     assert written["duplicates"][0]["where"] == "across"
     assert written["problems"][0]["kind"] == "duplicates_across"
+
+
+def test_near_duplicates_are_problems_and_json(photos: Path, write_png: WritePng) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("train/cat/d", "train/dog/d", "test/dog/d", "train/cat/e"):
+        write_png(photos / f"{name}.png", rng.integers(0, 255, (24, 24), dtype=np.uint8))
+    for path in [*photos.rglob("[abcxy].png")]:
+        path.unlink()
+    first = np.asarray(Image.open(photos / "train/cat/d.png"))
+    write_png(photos / "train" / "cat" / "darker.png", first // 2)
+    write_png(photos / "test" / "dog" / "z.png", first // 3 + 60)
+    report = check(str(photos))
+    assert kinds(report) == {
+        "near_duplicates_train": "warning",
+        "near_duplicates_across": "warning",
+        "near_duplicates_conflicting": "warning",
+    }
+    assert report.problems[0].examples == ("train/cat/d.png ~ train/cat/darker.png",)
+    written = json.loads(json.dumps(report.to_dict()))["near_duplicates"]
+    assert [entry["where"] for entry in written] == ["train", "across", "conflicting"]
+    assert written[1]["images"] == 3
+
+
+def test_too_many_images_are_told_not_to_be_compared() -> None:
+    images = torch.zeros(120_001, 12, 12, 1, dtype=torch.uint8)
+    data = LabelledImages(images, torch.zeros(120_001, dtype=torch.int64), ("a",))
+    report = check_dataset(Dataset("some", data))
+    assert kinds(report) == {"duplicates_train": "warning", "near_duplicates_unknown": "note"}
+    assert report.near_duplicates is None
+    assert report.to_dict()["near_duplicates"] is None

@@ -74,7 +74,7 @@ def check(
     offline: Switch = False,
     output: WatchedOutput = WatchedOutput(),
 ) -> None:
-    """Check a data set: counts, shapes, exact duplicates, unreadable files. Exit code 3 on errors.
+    """Check a data set: counts, shapes, duplicates, unreadable files. Exit code 3 on errors.
 
     Args:
         data: A named set, a folder, a .csv or .parquet table of images, or a .npz file.
@@ -84,8 +84,13 @@ def check(
     from rungwise.data import check as examine
     from rungwise.interfaces.cli.loading import LoadingBar
 
-    with LoadingBar(output.quiet) as bar:
-        report = examine(data, offline=offline, image_size=image_size, progress=bar)
+    with (
+        LoadingBar(output.quiet) as read,
+        LoadingBar(output.quiet, "comparing images") as compared,
+    ):
+        report = examine(
+            data, offline=offline, image_size=image_size, progress=read, compared=compared
+        )
     if output.json:
         print_json(report.to_dict())
     else:
