@@ -1,5 +1,6 @@
 """A look through a data set before training: what is broken, odd, or there twice."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,12 +17,13 @@ from rungwise.data.duplicates import (
 )
 from rungwise.data.images import Dataset
 from rungwise.data.mirroring import Mirroring, check_mirroring, mirroring_problems
-from rungwise.data.problems import EXAMPLES, SEVERITIES, Problem
+from rungwise.data.problems import EXAMPLES, LONG_EXAMPLES, SEVERITIES, Problem
 from rungwise.data.sources.files import holds_files, list_images
 from rungwise.data.sources.listing import Listing
 from rungwise.data.sources.picture import ImageSize, height_and_width
 from rungwise.data.sources.survey import Progress, Survey, assemble, problems, survey
 from rungwise.data.spec import parse_spec
+from rungwise.data.split import USUAL_SHARE
 from rungwise.errors import DataError
 
 Places = NDArray[np.int64]
@@ -150,6 +152,8 @@ def check_dataset(
     noted = [*noted, *duplicate_problems(copies, near, images), *mirroring_problems(mirroring)]
     if not any(problem.kind in ("empty_class", "empty_part") for problem in noted):
         noted += _empty_class_problems(counts["train"])
+    if dataset.validation is None:
+        noted += _tiny_class_problems(counts["train"])
     return _report(
         dataset.name,
         dataset.train.shape,
@@ -223,6 +227,25 @@ def _empty_class_problems(counts: dict[str, int]) -> list[Problem]:
             fix="add images of these classes, or remove the classes",
             count=len(empty),
             examples=tuple(empty[:EXAMPLES]),
+        )
+    ]
+
+
+def _tiny_class_problems(counts: dict[str, int]) -> list[Problem]:
+    fewest = math.ceil(1 / USUAL_SHARE)
+    tiny = [f"{name}: {count}" for name, count in counts.items() if 0 < count < fewest]
+    if not tiny:
+        return []
+    return [
+        Problem(
+            severity="warning",
+            kind="tiny_classes",
+            problem=f"{len(tiny)} classes have fewer than {fewest} training images",
+            expected=f"{fewest} or more of each class, so that the share of {USUAL_SHARE} that is "
+            "held out to validate with has one of them",
+            fix="add images of these classes, or a validation part",
+            count=len(tiny),
+            examples=tuple(tiny[:LONG_EXAMPLES]),
         )
     ]
 

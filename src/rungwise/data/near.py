@@ -177,8 +177,9 @@ def _correlation(images: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
 def _fields(images: torch.Tensor, side: int) -> torch.Tensor:
     """Return images (N, H, W) float as means over at most `side` fields each way: uint8."""
     height, width = images.shape[1:]
-    fields = F.adaptive_avg_pool2d(images[:, None], (min(height, side), min(width, side)))
-    return fields[:, 0].round().to(torch.uint8)
+    if max(height, width) > side:
+        images = F.adaptive_avg_pool2d(images, (min(height, side), min(width, side)))
+    return images.round().to(torch.uint8)
 
 
 def _less_means(images: torch.Tensor, side: int) -> torch.Tensor:
