@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 
 from rungwise.augment import AUGMENTATIONS, Augmentation
 from rungwise.augment.views import VIEWS, Views
+from rungwise.data.split import USUAL_SHARE
 from rungwise.errors import ConfigError
 from rungwise.models import MODELS, Model
 from rungwise.models.input import InputScaling
@@ -57,7 +58,7 @@ class Recipe:
     """Architecture."""
     input: InputScaling = "unit"
     """Scale of the pixels that enter the net: 0..1, 0..255, or mean 0 and deviation 1."""
-    validation: float | Literal["test"] = 0.1
+    validation: float | Literal["test"] = USUAL_SHARE
     """Share of the training images that is held out; `test`: the test images, as articles do."""
     augment: tuple[Augmentation, ...] = field(default=(), metadata={"registry": AUGMENTATIONS})
     """Changes to the training images, in order."""

@@ -196,7 +196,7 @@ class Terminal:
     ("is_terminal", "quiet", "told"),
     [
         (True, False, "reading image files"),
-        (False, False, "read 2 of 3 image files\n"),
+        (False, False, "reading image files: 2 of 3\n"),
         (True, True, ""),
         (False, True, ""),
     ],

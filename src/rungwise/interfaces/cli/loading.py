@@ -20,14 +20,14 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class LoadingBar:
-    """Shows on stderr how many image files were read, if that takes long.
+    """Shows on stderr how many images were read or compared, if that takes long.
 
     A bar on a terminal, now and then a line elsewhere, nothing when quiet. Use as a context
     manager, and give it to `load` as `progress`.
     """
 
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, quiet: bool, doing: str = "reading image files") -> None:
+        self._quiet, self._doing = quiet, doing
         self._shown = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -45,14 +45,14 @@ class LoadingBar:
             self._bar.stop()
 
     def __call__(self, done: int, total: int) -> None:
-        """Show that `done` of `total` files were read."""
+        """Show that `done` of `total` files were read, or images compared."""
         if self._quiet:
             return
         waited = time.monotonic() - self._shown
         if not sys.stderr.isatty():
             if waited > SECONDS_BETWEEN_LINES:
                 self._shown = time.monotonic()
-                print(f"read {done:,} of {total:,} image files", file=sys.stderr)
+                print(f"{self._doing}: {done:,} of {total:,}", file=sys.stderr)
         elif self._bar and self._task is not None:
             self._bar.update(self._task, completed=done)
         elif waited > SECONDS_BEFORE_BAR:
@@ -64,7 +64,7 @@ class LoadingBar:
 
         columns = (*Progress.get_default_columns(), MofNCompleteColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task("reading image files", completed=done, total=total)
+        self._task = self._bar.add_task(self._doing, completed=done, total=total)
         self._bar.start()
 
 
