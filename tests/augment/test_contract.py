@@ -15,6 +15,7 @@ from rungwise.augment import (
     Turn,
     VerticalFlip,
 )
+from rungwise.data.images import LabelledImages
 from rungwise.randomness import generator
 
 # Where the defaults do nothing, or do not fit images of 9×7 pixels.
@@ -175,3 +176,20 @@ def test_whole_batch_changes_where_probability_is_one() -> None:
         assert (changed != images).flatten(1).any(1).all()
     erased = RandomErasing(probability=1).change_images(images, generator(0))
     assert (erased != images).flatten(1).any(1).all()
+
+
+LEFT = torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0, 0.5]).expand(8, 1, 6, 6)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_what_mirrors_says_so(name: str) -> None:
+    augmentation = example(name)
+    changed = [augmentation.change_images(LEFT, generator(seed)) for seed in SEEDS]
+    labels = torch.tensor([0, 0, 0, 0, 0, 1, 1, 1])
+    data = LabelledImages(
+        (LEFT * 255).to(torch.uint8).permute(0, 2, 3, 1), labels, class_names=("a", "b")
+    )
+    enlarged = augmentation.enlarge(data).images.permute(0, 3, 1, 2) / 255
+    is_mirror_image = (torch.cat([*changed, enlarged]) - LEFT[:1].flip(3)).abs().amax((1, 2, 3))
+
+    assert augmentation.mirrors == bool((is_mirror_image < 0.01).any())

@@ -114,3 +114,11 @@ def test_an_answer_is_unsure_if_its_likeliest_class_has_less() -> None:
     assert unsure(answers, 0.75).tolist() == [True, False, False]
     with pytest.raises(ConfigError, match="the likeliest of 3 classes never has less"):
         unsure(answers, 1 / 3)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_what_mirrors_says_so(name: str) -> None:
+    views = VIEWS[name]()
+    shown = [view for view, _ in views.of(IMAGE, [Shift(pixels=1)], generator(0))]
+
+    assert views.mirrors == any(torch.equal(view, IMAGE.flip(3)) for view in shown)

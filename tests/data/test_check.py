@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rungwise.data.check import CheckReport, check, check_dataset
 from rungwise.data.images import Dataset, LabelledImages
@@ -16,7 +17,10 @@ WritePng = Callable[..., Path]
 
 
 def kinds(report: CheckReport) -> dict[str, str]:
-    return {problem.kind: problem.severity for problem in report.problems}
+    """Return what was found beside tiny classes, which all of the folders here have."""
+    found = {problem.kind: problem.severity for problem in report.problems}
+    assert found.pop("tiny_classes", "warning") == "warning"
+    return found
 
 
 def grey(values: list[int], labels: list[int]) -> LabelledImages:
@@ -60,7 +64,7 @@ def test_seventy_thousand_images_take_seconds() -> None:
 def test_a_sound_folder_has_no_problem(photos: Path) -> None:
     report = check(str(photos))
     assert report.ok
-    assert report.problems == ()
+    assert kinds(report) == {}
     assert report.counts == {"train": {"cat": 3, "dog": 2}, "test": {"cat": 1, "dog": 1}}
 
 
@@ -90,7 +94,7 @@ def test_unreadable_files_do_not_hide_copies(photos: Path, write_png: WritePng) 
     assert [d.examples for d in report.duplicates if d.where == "conflicting"] == [
         (("train/dog/copy.png", "test/cat/x.png"),)
     ]
-    assert [p.severity for p in report.problems] == ["error", "warning", "warning"]
+    assert [p.severity for p in report.problems] == ["error", "warning", "warning", "warning"]
 
 
 def test_a_class_of_which_nothing_can_be_read_is_an_error(photos: Path) -> None:
@@ -139,3 +143,45 @@ def test_a_report_can_be_written_as_json(photos: Path, write_png: WritePng) -> N
     assert written["shape"] == [1, 4, 4]
     assert written["duplicates"][0]["where"] == "across"
     assert written["problems"][0]["kind"] == "duplicates_across"
+
+
+def test_near_duplicates_are_problems_and_json(photos: Path, write_png: WritePng) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("train/cat/d", "train/dog/d", "test/dog/d", "test/cat/e"):
+        write_png(photos / f"{name}.png", rng.integers(0, 255, (24, 24), dtype=np.uint8))
+    for path in [*photos.rglob("[abcxy].png")]:
+        path.unlink()
+    first = np.asarray(Image.open(photos / "train/cat/d.png"))
+    write_png(photos / "train" / "cat" / "darker.png", first // 2)
+    write_png(photos / "test" / "dog" / "z.png", first // 3 + 60)
+    report = check(str(photos))
+    assert kinds(report) == {
+        "near_duplicates_train": "warning",
+        "near_duplicates_across": "warning",
+        "near_duplicates_conflicting": "warning",
+    }
+    assert report.problems[0].examples == ("train/cat/d.png ~ train/cat/darker.png",)
+    written = json.loads(json.dumps(report.to_dict()))["near_duplicates"]
+    assert [entry["where"] for entry in written] == ["train", "across", "conflicting"]
+    assert written[1]["images"] == 3
+
+
+def test_too_many_images_are_told_not_to_be_compared() -> None:
+    images = torch.zeros(120_001, 12, 12, 1, dtype=torch.uint8)
+    data = LabelledImages(images, torch.zeros(120_001, dtype=torch.int64), ("a",))
+    report = check_dataset(Dataset("some", data))
+    assert kinds(report) == {"duplicates_train": "warning", "near_duplicates_unknown": "note"}
+    assert report.near_duplicates is None
+    assert report.to_dict()["near_duplicates"] is None
+
+
+def test_classes_too_small_to_hold_images_out_are_told(write_png: WritePng, tmp_path: Path) -> None:
+    for first, (name, count) in enumerate({"ant": 10, "bee": 9, "cat": 1}.items()):
+        for index in range(count):
+            write_png(tmp_path / "own" / "train" / name / f"{index}.png", 20 * first + index)
+    (problem,) = check(str(tmp_path / "own")).problems
+    assert (problem.kind, problem.severity, problem.count) == ("tiny_classes", "warning", 2)
+    assert problem.examples == ("bee: 9", "cat: 1")
+    for name in ("ant", "bee", "cat"):
+        write_png(tmp_path / "own" / "val" / name / "x.png", 100 + len(name) + ord(name[0]))
+    assert check(str(tmp_path / "own")).problems == ()

@@ -174,3 +174,23 @@ def test_a_number_of_seeds_to_fit_implies_fitting_and_excludes_a_budget() -> Non
 def test_how_to_load_has_no_effect_on_a_loaded_set(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="for a data set that is loaded"):
         prepared(data=rungwise.load("digits"), **options)
+
+
+def test_a_data_set_is_climbed_with_the_general_ladder() -> None:
+    short, long = prepared("digits@100", budget=20.0), prepared("digits@100", budget=3600.0)
+
+    assert (short.ladder.name, short.ladder.data) == ("general", "digits@100")
+    assert short.dataset.name == "digits@100"
+    widths = [work.ladder.rungs[0].recipe.model.widths for work in (short, long)]  # type: ignore[attr-defined]
+    assert widths[0] < widths[1]
+    assert prepared("digits").ladder.name == "digits"
+
+
+def test_two_data_sets_at_once_are_refused() -> None:
+    with pytest.raises(UsageError, match="leave digits@100 or the other data out"):
+        prepared("digits@100", data="digits")
+
+
+def test_a_name_of_nothing_is_told_with_the_nearest_right_one() -> None:
+    with pytest.raises(UnknownNameError, match="unknown ladder or data set 'digitz'"):
+        prepared("digitz")

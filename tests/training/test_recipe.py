@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from rungwise.augment import Flip, Shift
+from rungwise.augment import Flip, MirroredCopies, Shift
 from rungwise.augment.views import Mirror, RandomCopies
 from rungwise.errors import ConfigError
 from rungwise.models import MLP, Multitask
@@ -133,3 +133,15 @@ def test_a_group_may_do_without_augmentation() -> None:
 def test_a_group_without_members_is_refused() -> None:
     with pytest.raises(ConfigError, match="group has 0 members"):
         Members(count=0)
+
+
+def test_all_that_mirrors_is_named() -> None:
+    assert Recipe(model=MLP(), augment=(Shift(pixels=1),)).mirrors == ()
+    recipe = Recipe(
+        model=MLP(),
+        augment=(Flip(), Shift(pixels=1)),
+        views=Mirror(),
+        ensemble=(Members(count=1), Members(count=1, augment=(MirroredCopies(),))),
+    )
+    assert recipe.mirrors == ("flip", "mirrored-copies", "mirror")
+    assert recipe.single().mirrors == ("flip",)

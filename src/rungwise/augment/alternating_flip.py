@@ -20,6 +20,8 @@ class AlternatingFlip(Augmentation):
     would look the same twice in a row.
     """
 
+    mirrors = True
+
     def change_images(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         return Flip().change_images(images, rng)
 

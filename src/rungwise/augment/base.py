@@ -30,6 +30,9 @@ class Augmentation:
     to predict); validation and test images never pass through one otherwise.
     """
 
+    mirrors: bool = False
+    """Whether images are mirrored left-right, which not all data allow."""
+
     def change_images(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         """Return changed images; each image has draws of its own.
 

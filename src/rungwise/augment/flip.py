@@ -21,6 +21,8 @@ class Flip(Augmentation):
         ConfigError: `probability` is not above 0 and up to 1.
     """
 
+    mirrors = True
+
     probability: float = 0.5
     """Share of the images that are mirrored."""
 

@@ -16,6 +16,8 @@ from rungwise.data.images import LabelledImages
 class MirroredCopies(Augmentation):
     """Double the training set by mirroring it left-right; it takes no settings."""
 
+    mirrors = True
+
     def enlarge(self, data: LabelledImages) -> LabelledImages:
         return with_mirrored(data)
 

@@ -26,6 +26,9 @@ class Views:
     drawn: bool = False
     """Whether the copies are drawn at random: an image's hang on its place in the batch then."""
 
+    mirrors: bool = False
+    """Whether images are mirrored left-right beyond what the recipe's augmentations do."""
+
     @property
     def count(self) -> int:
         """Number of views of each image."""
@@ -118,6 +121,8 @@ class Mirror(Views):
         ConfigError: `pixels` is negative or `below` not in 0..1; at the call, if the images are
             not larger or no image can be less sure.
     """
+
+    mirrors = True
 
     pixels: int = 0
     """Size of the diagonal shifts; 0 for none."""

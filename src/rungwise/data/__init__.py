@@ -5,7 +5,8 @@ from rungwise.data import load, draw, check
 
 from rungwise.data.arrays import from_arrays
 from rungwise.data.catalog import CATALOG, NamedSet, get, load, load_as_recorded
-from rungwise.data.check import CheckReport, Duplicates, check, check_dataset
+from rungwise.data.check import CheckReport, check, check_dataset
+from rungwise.data.duplicates import Duplicates
 from rungwise.data.images import BadFiles, Dataset, LabelledImages
 from rungwise.data.parts import Parts, draw
 from rungwise.data.problems import Problem

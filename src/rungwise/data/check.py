@@ -1,6 +1,7 @@
 """A look through a data set before training: what is broken, odd, or there twice."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,43 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rungwise.data.catalog import CATALOG, load
-from rungwise.data.images import Dataset, LabelledImages
-from rungwise.data.problems import EXAMPLES, LONG_EXAMPLES, Problem
+from rungwise.data.duplicates import (
+    Duplicates,
+    duplicate_problems,
+    find_duplicates,
+    find_near_duplicates,
+)
+from rungwise.data.images import Dataset
+from rungwise.data.mirroring import Mirroring, check_mirroring, mirroring_problems
+from rungwise.data.problems import EXAMPLES, LONG_EXAMPLES, SEVERITIES, Problem
 from rungwise.data.sources.files import holds_files, list_images
 from rungwise.data.sources.listing import Listing
 from rungwise.data.sources.picture import ImageSize, height_and_width
 from rungwise.data.sources.survey import Progress, Survey, assemble, problems, survey
 from rungwise.data.spec import parse_spec
+from rungwise.data.split import USUAL_SHARE
 from rungwise.errors import DataError
 
 Places = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Duplicates:
-    """Images that are there more than once, bit for bit.
-
-    Args:
-        where: A part's name for copies inside it; `across` for copies in more than one part;
-            `conflicting` for copies with different labels, wherever they are.
-        groups: Number of different images that have copies.
-        images: Number of images in these groups, first ones included.
-        examples: The first few groups, each a few places such as `train[17]` or a file.
-    """
-
-    where: str
-    groups: int
-    images: int
-    examples: tuple[tuple[str, ...], ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain types, ready for JSON."""
-        return {
-            "where": self.where,
-            "groups": self.groups,
-            "images": self.images,
-            "examples": [list(group) for group in self.examples],
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +39,9 @@ class CheckReport:
         shape: (C, H, W); None where the images have no common shape.
         counts: Number of readable images by part and class.
         duplicates: Exact copies, by where they are.
-        problems: Errors first, then warnings.
+        near_duplicates: Near duplicates likewise; None where they were not looked for.
+        problems: Errors first, then warnings, then notes.
+        mirroring: Whether mirrored training images keep their class; None where it cannot be told.
     """
 
     data: str
@@ -66,10 +50,12 @@ class CheckReport:
     counts: dict[str, dict[str, int]]
     duplicates: tuple[Duplicates, ...]
     problems: tuple[Problem, ...]
+    near_duplicates: tuple[Duplicates, ...] | None = None
+    mirroring: Mirroring | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether the data can be trained on: there may be warnings, but no error."""
+        """Whether the data can be trained on: there may be warnings and notes, but no error."""
         return all(problem.severity != "error" for problem in self.problems)
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,6 +67,10 @@ class CheckReport:
             "shape": list(self.shape) if self.shape else None,
             "counts": self.counts,
             "duplicates": [entry.to_dict() for entry in self.duplicates],
+            "near_duplicates": None
+            if self.near_duplicates is None
+            else [entry.to_dict() for entry in self.near_duplicates],
+            "mirroring": self.mirroring.to_dict() if self.mirroring else None,
             "problems": [problem.to_dict() for problem in self.problems],
         }
 
@@ -91,6 +81,7 @@ def check(
     offline: bool = False,
     image_size: ImageSize | None = None,
     progress: Progress | None = None,
+    compared: Progress | None = None,
 ) -> CheckReport:
     """Check what a spec names; broken data make a report, not an exception.
 
@@ -100,6 +91,8 @@ def check(
         offline: Never download.
         image_size: As for `load`.
         progress: As for `load`.
+        compared: Called now and then with the number of images that were compared with all others,
+            and of all.
 
     Raises:
         UnknownNameError: `spec` is neither a name of the catalog nor a path.
@@ -111,15 +104,18 @@ def check(
     height_and_width(image_size)
     try:
         if wanted.path is not None and holds_files(wanted.path):
-            report = check_listing(list_images(wanted.path), image_size, progress)
+            report = check_listing(list_images(wanted.path), image_size, progress, compared)
             return _with_subset_problem(report, wanted.per_class)
-        return check_dataset(load(spec, offline=offline, image_size=image_size))
+        return check_dataset(load(spec, offline=offline, image_size=image_size), compared=compared)
     except DataError as error:
         return _report(spec, None, [Problem.of(error)])
 
 
 def check_listing(
-    listing: Listing, image_size: ImageSize | None = None, progress: Progress | None = None
+    listing: Listing,
+    image_size: ImageSize | None = None,
+    progress: Progress | None = None,
+    compared: Progress | None = None,
 ) -> CheckReport:
     """Check listed images: all unreadable files, odd sizes and modes, empty classes, copies.
 
@@ -131,59 +127,43 @@ def check_listing(
     name = str(listing.source)
     if found.pixels is None or not found.sizes:
         return _report(name, None, noted, survey_counts(found), listing.class_names)
-    return check_dataset(assemble(found, name), noted=noted)
+    return check_dataset(assemble(found, name), noted=noted, compared=compared)
 
 
-def check_dataset(dataset: Dataset, *, noted: Iterable[Problem] = ()) -> CheckReport:
-    """Check images in memory: counts by class and exact copies.
+def check_dataset(
+    dataset: Dataset, *, noted: Iterable[Problem] = (), compared: Progress | None = None
+) -> CheckReport:
+    """Check images in memory: counts by class, exact and near copies, what mirroring does to them.
 
     Args:
         dataset: What to check.
         noted: Problems that are known already.
+        compared: As for `check`.
     """
     parts = dataset.named().parts
     copies = tuple(find_duplicates(parts))
+    near = find_near_duplicates(parts, compared)
+    images = sum(map(len, parts.values()))
     counts = {
         part: dict(zip(data.class_names, data.class_counts(), strict=True))
         for part, data in parts.items()
     }
-    noted = [*noted, *map(_copies_problem, copies)]
+    mirroring = check_mirroring(dataset.train)
+    noted = [*noted, *duplicate_problems(copies, near, images), *mirroring_problems(mirroring)]
     if not any(problem.kind in ("empty_class", "empty_part") for problem in noted):
         noted += _empty_class_problems(counts["train"])
-    shape = dataset.train.shape
-    return _report(dataset.name, shape, noted, counts, dataset.train.class_names, duplicates=copies)
-
-
-def find_duplicates(parts: dict[str, LabelledImages]) -> Iterator[Duplicates]:
-    """Yield the exact copies inside each part, across parts, and with conflicting labels."""
-    identities = np.concatenate([data.identities for data in parts.values()])
-    labels = np.concatenate([data.labels.numpy() for data in parts.values()])
-    part_of = np.repeat(np.arange(len(parts)), list(map(len, parts.values())))
-    first = np.searchsorted(part_of, np.arange(len(parts)))
-
-    def names(group: Places) -> tuple[str, ...]:
-        located = [(list(parts)[part_of[place]], place - first[part_of[place]]) for place in group]
-        return tuple(parts[part].name_of(int(index)) for part, index in located)
-
-    copies = _groups(identities)
-    for number, part in enumerate(parts):
-        inside = [group[part_of[group] == number] for group in copies]
-        yield from _duplicates(part, [group for group in inside if len(group) > 1], names)
-    across = [group for group in copies if len(set(part_of[group])) > 1]
-    yield from _duplicates("across", across, names)
-    conflicting = [group for group in copies if len(set(labels[group])) > 1]
-    yield from _duplicates("conflicting", conflicting, names)
-
-
-def _groups(identities: Places) -> list[Places]:
-    """Return the places of each number that is there more than once, by its first place."""
-    order = np.argsort(identities, kind="stable")
-    ends = np.flatnonzero(np.diff(identities[order])) + 1
-    starts = np.concatenate([[0], ends])
-    sizes = np.diff(np.concatenate([starts, [len(order)]]))
-    several = np.flatnonzero(sizes > 1)
-    groups = [order[starts[i] : starts[i] + sizes[i]] for i in several]
-    return sorted(groups, key=lambda group: int(group[0]))
+    if dataset.validation is None:
+        noted += _tiny_class_problems(counts["train"])
+    return _report(
+        dataset.name,
+        dataset.train.shape,
+        noted,
+        counts,
+        dataset.train.class_names,
+        duplicates=copies,
+        near_duplicates=near,
+        mirroring=mirroring,
+    )
 
 
 def survey_counts(found: Survey) -> dict[str, dict[str, int]]:
@@ -212,18 +192,6 @@ def _with_subset_problem(report: CheckReport, per_class: int | None) -> CheckRep
     return replace(report, problems=(problem, *report.problems))
 
 
-def _duplicates(
-    where: str, groups: Sequence[Places], names: Callable[[Places], tuple[str, ...]]
-) -> Iterator[Duplicates]:
-    if groups:
-        yield Duplicates(
-            where=where,
-            groups=len(groups),
-            images=sum(map(len, groups)),
-            examples=tuple(names(group[:EXAMPLES]) for group in groups[:LONG_EXAMPLES]),
-        )
-
-
 def _report(
     data: str,
     shape: tuple[int, int, int] | None,
@@ -231,6 +199,8 @@ def _report(
     counts: dict[str, dict[str, int]] | None = None,
     class_names: tuple[str, ...] = (),
     duplicates: tuple[Duplicates, ...] = (),
+    near_duplicates: tuple[Duplicates, ...] | None = None,
+    mirroring: Mirroring | None = None,
 ) -> CheckReport:
     return CheckReport(
         data=data,
@@ -238,26 +208,9 @@ def _report(
         shape=shape,
         counts=counts or {},
         duplicates=duplicates,
-        problems=tuple(sorted(noted, key=lambda problem: problem.severity != "error")),
-    )
-
-
-def _copies_problem(copies: Duplicates) -> Problem:
-    places = {"across": "in more than one part", "conflicting": "under different labels"}
-    where = places.get(copies.where, f"more than once in {copies.where}")
-    fixes = {
-        "across": "remove them from training: what was trained on cannot be tested on",
-        "conflicting": "look at them and keep the right label",
-    }
-    return Problem(
-        severity="warning",
-        kind=f"duplicates_{copies.where}",
-        problem=f"{copies.groups} images are there {where}, bit for bit "
-        f"({copies.images} counted with their copies)",
-        expected="every image once",
-        fix=fixes.get(copies.where, "remove the copies unless they are meant"),
-        count=copies.images,
-        examples=tuple(" = ".join(group) for group in copies.examples),
+        near_duplicates=near_duplicates,
+        problems=tuple(sorted(noted, key=lambda problem: SEVERITIES.index(problem.severity))),
+        mirroring=mirroring,
     )
 
 
@@ -274,6 +227,25 @@ def _empty_class_problems(counts: dict[str, int]) -> list[Problem]:
             fix="add images of these classes, or remove the classes",
             count=len(empty),
             examples=tuple(empty[:EXAMPLES]),
+        )
+    ]
+
+
+def _tiny_class_problems(counts: dict[str, int]) -> list[Problem]:
+    fewest = math.ceil(1 / USUAL_SHARE)
+    tiny = [f"{name}: {count}" for name, count in counts.items() if 0 < count < fewest]
+    if not tiny:
+        return []
+    return [
+        Problem(
+            severity="warning",
+            kind="tiny_classes",
+            problem=f"{len(tiny)} classes have fewer than {fewest} training images",
+            expected=f"{fewest} or more of each class, so that the share of {USUAL_SHARE} that is "
+            "held out to validate with has one of them",
+            fix="add images of these classes, or a validation part",
+            count=len(tiny),
+            examples=tuple(tiny[:LONG_EXAMPLES]),
         )
     ]
 

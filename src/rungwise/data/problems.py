@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rungwise.errors import DataError
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""The worst first, as they are told."""
 
 EXAMPLES = 5
 """How many files or images of a problem are named in a sentence; the rest is counted."""
@@ -18,7 +22,8 @@ class Problem:
     """One kind of problem, with a few of the places where it occurs.
 
     Args:
-        severity: With an `error` the data cannot be trained on; a `warning` can be lived with.
+        severity: With an `error` the data cannot be trained on; a `warning` can be lived with; a
+            `note` tells what the data are like, and nothing is to be mended.
         kind: A stable short name, for programs.
         problem: What is wrong, with the count of all places.
         expected: What would have been right.
@@ -27,7 +32,7 @@ class Problem:
         examples: The first few places.
     """
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     kind: str
     problem: str
     expected: str

@@ -6,6 +6,9 @@ from rungwise.data.images import LabelledImages
 from rungwise.data.subset import ranks_within_class
 from rungwise.errors import ConfigError, DataError
 
+USUAL_SHARE = 0.1
+"""The share of the training images that a recipe holds out unless it says otherwise."""
+
 
 def stratified_split(
     data: LabelledImages, share: float, rng: torch.Generator

@@ -10,19 +10,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from rungwise.data import BadFiles, Dataset, load
+import torch
+
+from rungwise.data import CATALOG, BadFiles, Dataset, load
 from rungwise.data.sources.picture import ImageSize
 from rungwise.data.sources.survey import Progress
+from rungwise.data.spec import parse_spec
 from rungwise.errors import UnknownNameError, UsageError
 from rungwise.ladder.budget import Budget
-from rungwise.ladder.climb import Climb, Notice, Watcher
-from rungwise.ladder.presets import find_ladder
+from rungwise.ladder.climb import PROBE_SECONDS, Climb, Notice, Watcher
+from rungwise.ladder.general import SECONDS, general_ladder
+from rungwise.ladder.job import make_job
+from rungwise.ladder.presets import LADDERS, find_ladder
 from rungwise.ladder.reading import read
 from rungwise.ladder.result import ClimbResult
 from rungwise.ladder.rung import Ladder, Protocol, Reading
 from rungwise.ladder.verdict import SEEDS_AT_LOOKS
 from rungwise.report.climb_page import is_drawn, write_climb_report
 from rungwise.training.device import choose_device
+from rungwise.training.recipe import Recipe
+from rungwise.training.seed import Seed
 
 SEEDS = 3
 
@@ -142,31 +149,39 @@ def prepare_climb(
         )
     if protocol not in get_args(Protocol):
         raise UnknownNameError("protocol", protocol, get_args(Protocol))
-    chosen = (find_ladder(ladder) if isinstance(ladder, str) else ladder).under(protocol)
-    if data is not None:
-        chosen = chosen.on(data if isinstance(data, str) else data.name)
-    if rungs:
-        chosen = chosen.only(rungs)
-    if epochs is not None:
-        chosen = chosen.changed(lambda recipe: replace(recipe, epochs=epochs))
-    chosen, unread = read(chosen, reading)
-    dataset = (
-        data
-        if isinstance(data, Dataset)
-        else load(
-            chosen.data,
+    place = choose_device(device)
+
+    def loaded(source: str) -> Dataset:
+        return load(
+            source,
             offline=offline,
             image_size=image_size,
             bad_files=bad_files,
             progress=progress,
         )
-    )
+
+    dataset = data if isinstance(data, Dataset) else None
+    if isinstance(ladder, str) and _names_data(ladder):
+        _require_one_data_set(ladder, data)
+        dataset = loaded(ladder)
+        chosen = _general_ladder(dataset, budget or SECONDS, out, place)
+    else:
+        chosen = find_ladder(ladder) if isinstance(ladder, str) else ladder
+        if data is not None:
+            chosen = chosen.on(data if isinstance(data, str) else data.name)
+    chosen = chosen.under(protocol)
+    if rungs:
+        chosen = chosen.only(rungs)
+    if epochs is not None:
+        chosen = chosen.changed(lambda recipe: replace(recipe, epochs=epochs))
+    chosen, unread = read(chosen, reading)
+    dataset = dataset or loaded(chosen.data)
     return Climb(
         ladder=chosen,
         dataset=dataset,
         seeds=tuple(range(seeds or (SEEDS if budget is None else SEEDS_AT_LOOKS[-1]))),
         root=out,
-        device=choose_device(device),
+        device=place,
         protocol=protocol,
         command=command,
         budget=None if budget is None else Budget(budget, started),
@@ -184,6 +199,40 @@ def carry_out(work: Climb, watch: Watcher | None) -> ClimbResult:
         watch(Notice("everything is measured; the report is written"))
     write_climb_report(result.folder, work.dataset)
     return result
+
+
+def _general_ladder(dataset: Dataset, seconds: float, out: Path, device: torch.device) -> Ladder:
+    probe_seconds = min(PROBE_SECONDS, seconds / 200)
+
+    def likely_seconds(recipe: Recipe) -> float:
+        job = make_job(recipe, dataset, Seed(0), out, device)
+        return job.recorded_seconds() or job.probe(probe_seconds)
+
+    return general_ladder(dataset, likely_seconds, seconds=seconds)
+
+
+def _names_data(ladder: str) -> bool:
+    """Tell whether a name is a data set's, not a ladder's.
+
+    Raises:
+        UnknownNameError: It is neither.
+    """
+    if ladder in LADDERS:
+        return False
+    try:
+        parse_spec(ladder, CATALOG)
+    except UnknownNameError:
+        raise UnknownNameError("ladder or data set", ladder, [*LADDERS, *CATALOG]) from None
+    return True
+
+
+def _require_one_data_set(ladder: str, data: str | Dataset | None) -> None:
+    if data is not None:
+        raise UsageError(
+            f"{ladder} names a data set, and other data are given beside it",
+            expected="one data set; a ladder's name may be given with other data than its own",
+            fix=f"leave {ladder} or the other data out",
+        )
 
 
 def _require_positive(name: str, value: float | None, example: str) -> None:

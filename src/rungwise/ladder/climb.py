@@ -228,7 +228,7 @@ class Climb:
             for job in self.jobs(rung, self.seeds[0]):
                 if self.pace.knows(job):
                     continue
-                like = self._like(job)
+                like = job.recorded_seconds()
                 if like is None:
                     yield ClimbEvent(rung.name, job.seed, "is timed by a few steps")
                     self.pace.learn(job, job.probe(self._probe_seconds()))
@@ -246,13 +246,6 @@ class Climb:
             self.pace,
             lambda: self._results(self.ladder.only(list(self._seen)), {}),
         )
-
-    def _like(self, job: Job) -> float | None:
-        """Return the seconds of a finished training of the same key, whatever its seed."""
-        for path in sorted(job.folder.parent.glob("seed-*/summary.json")):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                return float(json.loads(path.read_text())["seconds"])
-        return None
 
     def _probe_seconds(self) -> float:
         if self.budget is None:

@@ -119,6 +119,13 @@ class Job:
             self.recipe, train.shape, train.classes, images=images, epochs=epochs
         )
 
+    def recorded_seconds(self) -> float | None:
+        """Return how long a finished training of the same key took, whatever its seed."""
+        for path in sorted(self.folder.parent.glob("seed-*/summary.json")):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                return float(json.loads(path.read_text())["seconds"])
+        return None
+
     def probe(self, seconds: float) -> float:
         """Take training steps for so many seconds, keep nothing, and return how long all take."""
         parts = self.parts()

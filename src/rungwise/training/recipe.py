@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 
 from rungwise.augment import AUGMENTATIONS, Augmentation
 from rungwise.augment.views import VIEWS, Views
+from rungwise.data.split import USUAL_SHARE
 from rungwise.errors import ConfigError
 from rungwise.models import MODELS, Model
 from rungwise.models.input import InputScaling
@@ -57,7 +58,7 @@ class Recipe:
     """Architecture."""
     input: InputScaling = "unit"
     """Scale of the pixels that enter the net: 0..1, 0..255, or mean 0 and deviation 1."""
-    validation: float | Literal["test"] = 0.1
+    validation: float | Literal["test"] = USUAL_SHARE
     """Share of the training images that is held out; `test`: the test images, as articles do."""
     augment: tuple[Augmentation, ...] = field(default=(), metadata={"registry": AUGMENTATIONS})
     """Changes to the training images, in order."""
@@ -109,6 +110,13 @@ class Recipe:
     def nets(self) -> int:
         """Number of nets that one training ends with."""
         return max((technique.nets() for technique in self.techniques), default=1)
+
+    @property
+    def mirrors(self) -> tuple[str, ...]:
+        """Names of the augmentations and views that mirror images left-right."""
+        augment = (*self.augment, *(a for group in self.ensemble for a in group.augment or ()))
+        used = {type(part) for part in (*augment, self.views) if part is not None and part.mirrors}
+        return tuple(name for name, kind in (AUGMENTATIONS | VIEWS).items() if kind in used)
 
     def single(self) -> "Recipe":
         """Return the recipe of one net, without what only concerns prediction but the name."""

@@ -59,7 +59,7 @@ def climb(
         dry_run: Print what would be trained, about how long it takes and how much memory and disk,
             and train nothing but a few steps.
     """
-    from rungwise.interfaces.cli.loading import LoadingBar, tell_notes
+    from rungwise.interfaces.cli.loading import LoadingBar, tell_notes, warn_of_mirroring
     from rungwise.interfaces.climbing import prepare_climb
 
     options = {
@@ -96,6 +96,7 @@ def climb(
             command=_command(ladder, options, place),
         )
     tell_notes(work.dataset)
+    warn_of_mirroring([rung.recipe for rung in work.ladder.rungs], work.dataset)
     if dry_run:
         _print_plan(work, output)
         return

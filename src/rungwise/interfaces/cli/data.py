@@ -1,5 +1,6 @@
 """`rungwise data`: list, get, check and show data sets."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -71,30 +72,42 @@ def check(
     data: str,
     *,
     image_size: int | None = None,
+    strict: Switch = False,
     offline: Switch = False,
     output: WatchedOutput = WatchedOutput(),
 ) -> None:
-    """Check a data set: counts, shapes, exact duplicates, unreadable files. Exit code 3 on errors.
+    """Check a data set: counts, shapes, duplicates, unreadable files. Exit code 3 on errors.
 
     Args:
         data: A named set, a folder, a .csv or .parquet table of images, or a .npz file.
         image_size: Check as for a training with this --image-size.
+        strict: Exit with 3 on warnings, too.
         offline: Never download.
     """
     from rungwise.data import check as examine
     from rungwise.interfaces.cli.loading import LoadingBar
 
-    with LoadingBar(output.quiet) as bar:
-        report = examine(data, offline=offline, image_size=image_size, progress=bar)
+    with (
+        LoadingBar(output.quiet) as read,
+        LoadingBar(output.quiet, "comparing images") as compared,
+    ):
+        report = examine(
+            data, offline=offline, image_size=image_size, progress=read, compared=compared
+        )
     if output.json:
         print_json(report.to_dict())
     else:
         _print(report)
-    if not report.ok:
-        errors = sum(problem.severity == "error" for problem in report.problems)
+    counts = Counter(problem.severity for problem in report.problems)
+    told = [
+        f"{count} {severity}{'s' if count > 1 else ''}"
+        for severity, count in sorted(counts.items())
+        if severity == "error" or (strict and severity == "warning")
+    ]
+    if told:
         raise DataError(
-            f"{data} has {errors} error{'s' if errors > 1 else ''}",
-            expected="data without errors",
+            f"{data} has {' and '.join(told)}",
+            expected=f"data without {'errors or warnings' if strict else 'errors'}",
             fix="mend what is listed above",
         )
 
@@ -116,7 +129,7 @@ def _print(report: "CheckReport") -> None:
         print(f"  fix: {problem.fix}")
         for example in problem.examples:
             print(f"    {example}")
-    if not report.problems:
+    if all(problem.severity == "note" for problem in report.problems):
         print("no errors, no warnings")
 
 

@@ -1,8 +1,9 @@
 """Data sets on the command line: a run's own, and others in the form that it was trained on."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rungwise.errors import DataError
+from rungwise.errors import DataError, RungwiseError
 from rungwise.interfaces.cli.options import BadFiles
 
 if TYPE_CHECKING:
@@ -29,6 +30,34 @@ def load_own(run: "Run", *, offline: bool) -> "Dataset":
             fix="restore the data, or name another data set explicitly",
         )
     return dataset
+
+
+def training_images(paths: list[Path]) -> "list[LabelledImages] | None":
+    """Return what runs were trained on, each draw once; None where not all of it is at hand.
+
+    Nothing is downloaded, and what cannot be loaded is no error here.
+    """
+    from rungwise.data import draw, load_as_recorded
+    from rungwise.ladder.run import open_run
+    from rungwise.training.seed import Seed
+
+    parts: dict[tuple[str, str], LabelledImages] = {}
+    for path in paths:
+        if not path.is_dir():
+            return None
+        run = open_run(path)
+        validation, seed = run.recipe().validation, Seed.parse(run.summary["seed"]).draw
+        key = (run.summary["fingerprint"], f"{validation} {seed}")
+        if key in parts:
+            continue
+        try:
+            dataset = load_as_recorded(run.summary, offline=True)
+        except RungwiseError:
+            return None
+        if dataset.fingerprint != run.summary["fingerprint"]:
+            return None
+        parts[key] = draw(dataset, validation, seed).train
+    return list(parts.values())
 
 
 def load_as_trained(

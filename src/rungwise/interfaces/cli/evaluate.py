@@ -12,6 +12,8 @@ from rungwise.interfaces.cli.printing import print_json, print_table
 from rungwise.ladder.numbers import counted, percent
 
 if TYPE_CHECKING:
+    import torch
+
     from rungwise.augment.views import Views
     from rungwise.data import Dataset, LabelledImages
     from rungwise.ladder.run import Run
@@ -88,12 +90,13 @@ def evaluate(
         record_opening(root, opened, "evaluate " + " ".join(map(str, paths)))
     probabilities = predictor.probabilities_of(images)
     evaluation = measure(probabilities, images)
+    unseen = _on_unseen(probabilities, images, paths)
     if save is not None:
         _save(predictor, evaluation, chosen, save)
     if output.json:
-        print_json(evaluation.to_dict())
+        print_json(evaluation.to_dict() | unseen._asdict())
     else:
-        _print(evaluation, f"{len(images)} {chosen.what}")
+        _print(evaluation, unseen, f"{len(images)} {chosen.what}")
         if save is not None:
             print(f"\nsaved               {save.resolve()}, with its model card")
     if run.is_dir():
@@ -123,6 +126,37 @@ class _Chosen(NamedTuple):
     part: str
     own: bool
     opened: "Dataset | None" = None
+
+
+class _Unseen(NamedTuple):
+    """How a predictor does on images that it has not been trained on, not even nearly.
+
+    Both are None where the training images are not at hand.
+    """
+
+    accuracy_without_duplicates: float | None = None
+    duplicates: int | None = None
+
+
+def _on_unseen(
+    probabilities: "torch.Tensor", images: "LabelledImages", paths: list[Path]
+) -> _Unseen:
+    """Measure without the images of which the training had an exact or a near duplicate."""
+    import numpy as np
+
+    from rungwise.data.duplicates import known_in
+    from rungwise.interfaces.cli.datasets import training_images
+    from rungwise.interfaces.cli.loading import LoadingBar
+
+    trained_on = training_images(paths)
+    if trained_on is None:
+        return _Unseen()
+    known = np.zeros(len(images), dtype=bool)
+    for part in trained_on:
+        with LoadingBar(False, "comparing images with those trained on") as bar:
+            known |= known_in(images, part, bar)
+    right = (probabilities.argmax(1) == images.labels).numpy()[~known]
+    return _Unseen(float(right.mean()) if len(right) else None, int(known.sum()))
 
 
 def _parse_views(text: str) -> "Views | None":
@@ -283,8 +317,15 @@ def _print_errors(found: "Errors") -> None:
     )
 
 
-def _print(evaluation: "Evaluation", measured_on: str) -> None:
+def _print(evaluation: "Evaluation", unseen: _Unseen, measured_on: str) -> None:
     print(f"accuracy            {percent(evaluation.accuracy)}  ({measured_on})")
+    if unseen.duplicates and unseen.accuracy_without_duplicates is not None:
+        print(
+            f"without duplicates  {percent(unseen.accuracy_without_duplicates)}  (without "
+            f"{unseen.duplicates} that are in the training images, exactly or nearly)"
+        )
+    elif unseen.duplicates:
+        print(f"without duplicates  none: all {unseen.duplicates} are in the training images")
     print(f"balanced accuracy   {percent(evaluation.balanced_accuracy)}")
     print(f"loss                {evaluation.loss:.4f}")
     print(f"calibration error   {percent(evaluation.calibration_error)}")

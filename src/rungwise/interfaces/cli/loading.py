@@ -1,7 +1,8 @@
-"""What a user sees of loading data: how far it is, and what has to be known of the outcome."""
+"""What a user sees of loading data: how far it is, and what has to be known before a training."""
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -9,20 +10,24 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from rungwise.data import Dataset
+    from rungwise.training.recipe import Recipe
+
+IMAGES_BEFORE_TRAINING = 1000
+"""How many images are looked at before a training: enough to tell, and a tenth of a second."""
 
 SECONDS_BEFORE_BAR = 1.0
 SECONDS_BETWEEN_LINES = 10.0
 
 
 class LoadingBar:
-    """Shows on stderr how many image files were read, if that takes long.
+    """Shows on stderr how many images were read or compared, if that takes long.
 
     A bar on a terminal, now and then a line elsewhere, nothing when quiet. Use as a context
     manager, and give it to `load` as `progress`.
     """
 
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, quiet: bool, doing: str = "reading image files") -> None:
+        self._quiet, self._doing = quiet, doing
         self._shown = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -40,14 +45,14 @@ class LoadingBar:
             self._bar.stop()
 
     def __call__(self, done: int, total: int) -> None:
-        """Show that `done` of `total` files were read."""
+        """Show that `done` of `total` files were read, or images compared."""
         if self._quiet:
             return
         waited = time.monotonic() - self._shown
         if not sys.stderr.isatty():
             if waited > SECONDS_BETWEEN_LINES:
                 self._shown = time.monotonic()
-                print(f"read {done:,} of {total:,} image files", file=sys.stderr)
+                print(f"{self._doing}: {done:,} of {total:,}", file=sys.stderr)
         elif self._bar and self._task is not None:
             self._bar.update(self._task, completed=done)
         elif waited > SECONDS_BEFORE_BAR:
@@ -59,7 +64,7 @@ class LoadingBar:
 
         columns = (*Progress.get_default_columns(), MofNCompleteColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task("reading image files", completed=done, total=total)
+        self._task = self._bar.add_task(self._doing, completed=done, total=total)
         self._bar.start()
 
 
@@ -67,3 +72,21 @@ def tell_notes(dataset: "Dataset") -> None:
     """Tell on stderr what has to be known of a loaded set: files left out, images enlarged."""
     for note in dataset.notes:
         print(f"note: {note}", file=sys.stderr)
+
+
+def warn_of_mirroring(recipes: "Sequence[Recipe]", dataset: "Dataset") -> None:
+    """Tell on stderr if recipes mirror images that look like other classes in a mirror."""
+    from rungwise.data.mirroring import check_mirroring
+
+    means = dict.fromkeys(name for recipe in recipes for name in recipe.mirrors)
+    if not means:
+        return
+    found = check_mirroring(dataset.train, most_images=IMAGES_BEFORE_TRAINING)
+    if found is None or found.keeps_class:
+        return
+    print(
+        f"warning: {found.contradiction}\n"
+        "  expected: augmentation and views that leave an image in its class\n"
+        f"  fix: leave out what mirrors images here: {', '.join(means)}",
+        file=sys.stderr,
+    )

@@ -50,7 +50,7 @@ def train(
         dry_run: Print the resolved recipe and where the run would lie, and train nothing.
     """
     from rungwise.data import load
-    from rungwise.interfaces.cli.loading import LoadingBar, tell_notes
+    from rungwise.interfaces.cli.loading import LoadingBar, tell_notes, warn_of_mirroring
     from rungwise.ladder.job import make_job
     from rungwise.ladder.recipes import find_recipe
     from rungwise.training.device import choose_device
@@ -80,12 +80,14 @@ def train(
     tell_notes(dataset)
     job = make_job(chosen, dataset, wanted_seed, place.out, device)
     if dry_run:
+        warn_of_mirroring([chosen], dataset)
         _print_plan(job, output.json)
         return
     with job.alone():
         run = job.finished()
         if run is None:
             _decide_about_unfinished(job, resume=resume, restart=restart)
+            warn_of_mirroring([chosen], dataset)
             run = _train(job, quiet=output.quiet)
     for setting in ("views", "temperature_scaling"):
         if getattr(chosen, setting) and not output.quiet:

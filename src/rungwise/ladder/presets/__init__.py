@@ -1,16 +1,14 @@
 """The ladders that come with rungwise, one per file: an experiment each, ready to run."""
 
-from dataclasses import replace
-
-from rungwise.data import CATALOG
-from rungwise.data.spec import parse_spec
 from rungwise.errors import UnknownNameError
 from rungwise.ladder.presets import (
     cifar10,
+    cifar10_100_best,
     cifar10_best,
     cifar10_fast94,
     digits,
     fashion_mnist,
+    fashion_mnist_best,
     fashion_mnist_fast,
     mnist_1000,
     mnist_1000_best,
@@ -34,22 +32,22 @@ LADDERS: dict[str, Ladder] = {
         mnist_fast.LADDER,
         mnist_best.LADDER,
         fashion_mnist_fast.LADDER,
+        fashion_mnist_best.LADDER,
         cifar10_fast94.LADDER,
         cifar10_best.LADDER,
+        cifar10_100_best.LADDER,
     )
 }
 
 
 def find_ladder(name: str) -> Ladder:
-    """Return the ladder called `name`, or the digits ladder on the data set of that name.
+    """Return the ladder called `name`.
 
     Raises:
-        UnknownNameError: The name is neither a ladder's nor a data set's.
+        UnknownNameError: No ladder is called so.
     """
-    if name in LADDERS:
-        return LADDERS[name]
-    try:
-        parse_spec(name, CATALOG)
-    except UnknownNameError:
-        raise UnknownNameError("ladder or data set", name, [*LADDERS, *CATALOG]) from None
-    return replace(digits.LADDER, data=name, title=f"{name}: the rungs of the digits ladder")
+    if name not in LADDERS:
+        raise UnknownNameError(
+            "ladder", name, LADDERS, fix="`rungwise list ladders` shows them; data need no ladder"
+        )
+    return LADDERS[name]

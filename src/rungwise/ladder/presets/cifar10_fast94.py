@@ -1,6 +1,8 @@
 """94% on CIFAR-10 in minutes on a plain processor, and what each step there is worth.
 
 Command: `rungwise climb cifar10/fast94 --rungs unsure --seeds 1 --fit-seeds 5`.
+Measured (docs/results/2026-11-21-presets.md): 94.19% ± 0.03 of the test images, 2.8e14 operations
+a net, 5 minutes on two cores with bfloat16.
 """
 
 from dataclasses import replace

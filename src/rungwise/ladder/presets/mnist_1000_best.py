@@ -1,6 +1,8 @@
 """1,000 MNIST images, as in article A, to 99%: distorted copies in training and in prediction.
 
 Command: `rungwise climb mnist-1000/best --rungs top --seeds 1 --fit-seeds 5`.
+Measured (docs/results/2026-11-21-presets.md): 99.36% ± 0.08 of the test images over five draws of
+1,000, 2.2e13 operations a net, its training 42 seconds on two cores with bfloat16.
 """
 
 from dataclasses import replace

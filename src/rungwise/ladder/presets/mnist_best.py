@@ -1,6 +1,8 @@
 """MNIST to 99.75% with one net, in minutes on a plain processor.
 
 Command: `rungwise climb mnist/best --rungs views --seeds 1 --fit-seeds 5`.
+Measured (docs/results/2026-11-21-presets.md): 99.76% ± 0.02 of the test images, 2.1e14 operations
+and 9 minutes of one core with bfloat16 a net.
 """
 
 from dataclasses import replace

@@ -1,6 +1,8 @@
 """Article E's accuracy on MNIST in seconds.
 
 Command: `rungwise climb mnist/fast --fit-seeds 5`.
+Measured (docs/results/2026-11-21-presets.md): 99.60% ± 0.04 of the test images, 5.2e12 operations
+a net, 14 seconds on two cores with bfloat16.
 """
 
 from dataclasses import replace

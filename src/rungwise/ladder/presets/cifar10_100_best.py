@@ -1,0 +1,36 @@
+"""1,000 CIFAR-10 images, 100 of each class, as accurate as they allow without any others.
+
+Command: `rungwise climb cifar10@100/best --rungs ensemble --seeds 1 --fit-seeds 5`.
+"""
+
+from dataclasses import replace
+
+from rungwise.augment import AlternatingFlip, Shift, TrivialAugment
+from rungwise.augment.views import Mirror
+from rungwise.ladder.presets.whitened import whitened
+from rungwise.ladder.rung import Ladder, Rung
+from rungwise.techniques import CutMix
+from rungwise.training.recipe import Members
+
+PLAIN = replace(
+    whitened("plain", (64, 256, 256), 2, epochs=200, batch_size=100, lr=0.06),
+    validation=0.2,
+    augment=(AlternatingFlip(), Shift(pixels=4)),
+)
+MIXED = replace(PLAIN, name="cutmix", techniques=(*PLAIN.techniques, CutMix(probability=0.5)))
+VARIED = replace(MIXED, name="varied", augment=(*MIXED.augment, TrivialAugment()))
+VIEWS = replace(VARIED, name="views", views=Mirror(pixels=1))
+ENSEMBLE = replace(VIEWS, name="ensemble", ensemble=(Members(count=5),))
+
+LADDER = Ladder(
+    name="cifar10@100/best",
+    data="cifar10@100",
+    title="CIFAR-10 with 100 images of each class",
+    rungs=(
+        Rung(recipe=PLAIN, change="compact net, moved and mirrored images, 200 epochs"),
+        Rung(recipe=MIXED, change="+ half of the batches mixed (CutMix)", base="plain"),
+        Rung(recipe=VARIED, change="+ each image changed in one of many ways", base="cutmix"),
+        Rung(recipe=VIEWS, change="+ mean over 6 views", base="varied"),
+        Rung(recipe=ENSEMBLE, change="mean of 5 nets", base="views"),
+    ),
+)
