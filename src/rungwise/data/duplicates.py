@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from rungwise.data.images import LabelledImages
 from rungwise.data.near import (
@@ -120,8 +118,7 @@ def find_near_duplicates(
         return None
     small = torch.cat([thumbnails(data) for data in parts.values()])[torch.from_numpy(firsts)]
     pairs = near_pairs(small, progress).numpy()
-    links = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(len(small), len(small)))
-    linked = connected_components(links, directed=False)[1].astype(np.int64)
+    linked = _linked(pairs, len(small))
 
     def differ(group: Places) -> bool:
         return len(set(together.identities[group])) > 1
@@ -189,6 +186,16 @@ def _problem(found: Duplicates, kind: str, noun: str, manner: str, sign: str) ->
         count=found.images,
         examples=tuple(sign.join(group) for group in found.examples),
     )
+
+
+def _linked(pairs: Places, count: int) -> Places:
+    """Return a number for each of `count` things, the same for all that pairs (P, 2) link."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(count, count))
+    linked: Places = connected_components(links, directed=False)[1].astype(np.int64)
+    return linked
 
 
 def _few(group: Places, kinds: Places) -> Places:
