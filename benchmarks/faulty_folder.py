@@ -1,189 +1,216 @@
-"""Does a folder with twenty faults get through, with each of them named and nothing else lost?
+"""Is every fault of a folder of images named, and is nothing else lost?
 
-Makes a folder of 2,000 CIFAR-10 images as PNG files, train and test, at three sizes and in two
-colour modes, plants twenty faults, and uses it as a user would: `rungwise data check`, a training
-that is to stop at bad files, and one that is to leave them out. Tells for each fault under which
-kind the check names its file, and how many images the training used.
+Writes 2,000 images of CIFAR-10 as PNG files of three sizes and two colour modes, and among them 20
+faults, each of which a folder of one's own may have. Then, on the command line: `data check` has to
+name each fault; a training has to stop at files that cannot be read, or, with `--bad-files skip`,
+to go on with all others; and `evaluate` has to measure on all test images that can be read. Prints
+what was found; exit code 1 if anything is missing.
 
-Command: python benchmarks/faulty_folder.py FOLDER     (CIFAR-10 in $RUNGWISE_DATA)
+Command: python benchmarks/faulty_folder.py FOLDER      (which must not exist)
 """
 
 import argparse
+import io
 import json
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from PIL import Image
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageEnhance
 
-from rungwise.data import LabelledImages, load
-from rungwise.data.names import printable
-
-TRAIN, TEST = 1500, 500
-SIZES, MODES = (32, 24, 48), ("RGB", "L")
-MAIN = "from rungwise.interfaces.cli.app import main; main()"
+IMAGES, TEST_EVERY = 2000, 5
+SIZES = (28, 32, 40)
+SIDE = "32"
+COMMAND = (sys.executable, "-c", "from rungwise.interfaces.cli.app import main; main()")
 
 
 class Fault(NamedTuple):
-    """One planted fault.
-
-    Args:
-        what: In words.
-        kind: Under which kind of problem the check is to name it; empty: it is to be used.
-        path: Relative to the folder.
-    """
+    """One planted fault: the kind of problem that has to name it, and how it is called there."""
 
     what: str
     kind: str
-    path: bytes
+    names: tuple[str, ...]
 
 
-def write_images(folder: Path, part: str, images: LabelledImages, count: int) -> None:
-    """Write the first images of a part into class folders, sizes and modes in turn."""
-    for number in range(count):
-        pixels = images.gather(images.labels.new_tensor([number]))[0].numpy()
-        side, mode = SIZES[number % len(SIZES)], MODES[number // len(SIZES) % len(MODES)]
-        place = folder / part / images.class_names[int(images.labels[number])]
-        place.mkdir(parents=True, exist_ok=True)
-        picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
-        picture.convert(mode).save(place / f"{number}.png")
-
-
-def png_header(width: int, height: int) -> bytes:
-    """Return a PNG file that claims a size and holds next to nothing."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        body = kind + content
-        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
-
-    size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    pixels = chunk(b"IDAT", zlib.compress(bytes(1000)))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + pixels + chunk(b"IEND", b"")
+def write_sound(folder: Path, images: npt.NDArray[np.uint8], labels: list[str]) -> None:
+    """Write images as PNG files: every fifth to test on, every third grey, sizes in turn."""
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        part = "test" if number % TEST_EVERY == 0 else "train"
+        path = folder / part / label / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size = SIZES[number // TEST_EVERY % len(SIZES)]
+        picture = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)
+        (picture.convert("L") if number % 3 == 0 else picture).save(path)
 
 
 def plant(folder: Path) -> list[Fault]:
-    """Plant the faults, and return what they are."""
-    faults: list[Fault] = []
-    train, test = folder / "train", folder / "test"
-    good = sorted((train / "cat").glob("*.png"))
-    outside = folder.parent / f"{folder.name}-elsewhere"
-    outside.mkdir(exist_ok=True)
+    """Put 20 faults beside sound files of the folder, and return them."""
+    first, second = sorted(path.name for path in (folder / "train").iterdir())[:2]
+    train, other, test = folder / "train" / first, folder / "train" / second, folder / "test"
+    sound = sorted(train.glob("[0-9]*.png"))
+    outside = folder.with_name(f"{folder.name}-outside")
+    outside.mkdir()
+    shutil.copy(sound[0], outside / "a.png")
+    whole = sound[1].read_bytes()
+    half, spoiled = whole[: len(whole) // 2], whole[:60] + bytes(40) + whole[100:]
+    faults = []
 
-    def add(what: str, kind: str, path: Path, make: Callable[[Path], Any]) -> None:
-        make(path)
-        faults.append(Fault(what, kind, os.fsencode(path.relative_to(folder))))
+    def unreadable(what: str, path: Path, content: bytes | None = None) -> None:
+        if content is not None:
+            path.write_bytes(content)
+        faults.append(Fault(what, "unreadable", (shown(path, folder),)))
 
-    def holding(content: bytes) -> Callable[[Path], Any]:
-        return lambda path: path.write_bytes(content)
+    def copied(what: str, kind: str, source: Path, path: Path) -> None:
+        shutil.copy(source, path)
+        faults.append(Fault(what, kind, (shown(source, folder), shown(path, folder))))
 
-    def like(source: Path) -> Callable[[Path], Any]:
-        return lambda path: shutil.copyfile(source, path)
+    def changed(what: str, kind: str, source: Path, path: Path, picture: Image.Image) -> None:
+        picture.save(path)
+        faults.append(Fault(what, kind, (shown(source, folder), shown(path, folder))))
 
-    def linked(target: Path) -> Callable[[Path], Any]:
-        return lambda path: path.symlink_to(target)
-
-    whole = good[0].read_bytes()
-    unreadable = "unreadable"
-    add("cut off", unreadable, train / "cat/cut.png", holding(whole[: len(whole) // 2]))
-    add("cut off, test", unreadable, test / "cat/cut.png", holding(whole[: len(whole) // 2]))
-    add("empty", unreadable, train / "dog/empty.png", holding(b""))
-    add("text called .png", unreadable, train / "dog/text.png", holding(b"not a picture\n"))
-    add("text called .jpg", unreadable, train / "ship/notes.jpg", holding(b"<html></html>"))
-    bomb = png_header(50_000, 50_000)
-    add("50,000×50,000 pixels", unreadable, train / "frog/bomb.png", holding(bomb))
-    add("the same, test", unreadable, test / "frog/bomb.png", holding(bomb))
-    add("cut off in its head", unreadable, train / "bird/head.png", holding(whole[:20]))
-    add("doubled", "duplicates_train", train / "cat/again.png", like(good[2]))
-    add("doubled, stored anew", "duplicates_train", train / "cat/again.bmp", _stored_anew(good[3]))
-    add("doubled in test", "duplicates_across", test / "cat/seen.png", like(good[4]))
-    add("doubled in test, 2", "duplicates_across", test / "cat/seen2.png", like(good[5]))
-    add("two labels", "duplicates_conflicting", train / "dog/cat.png", like(good[6]))
-    add("two labels, 2", "duplicates_conflicting", train / "ship/cat.png", like(good[7]))
-    shutil.copyfile(good[8], outside / "one.png")
-    add("link out", "outside_link", train / "deer/link.png", linked(outside / "one.png"))
-    add("link to nothing", unreadable, train / "deer/broken.png", linked(folder / "nowhere.png"))
-    add("link to the folder itself", "broken_link", train / "loop", linked(folder))
-    for what, name in (("Unicode", "猫 ñ \u202e🐈.png"), ("a line break", "a\nb.png")):
-        add(f"odd name: {what}", "", train / "frog" / name, _brighter(good[9], len(what)))
-    odd = train / "frog" / os.fsdecode(b"\xff\xfe.png")
-    add("odd name: no text", "", odd, _brighter(good[9], 40))
+    unreadable("cut off in the middle", train / "truncated.png", half)
+    unreadable("no byte in it", train / "empty.png", b"")
+    unreadable("a web page instead of an image", other / "page.jpg", b"<!doctype html><p>Gone")
+    unreadable("bytes spoiled inside", other / "spoiled.png", spoiled)
+    unreadable("claims 50,000x50,000 pixels", test / second / "bomb.png", bomb(whole, 50_000))
+    unreadable("the same, to train on", train / "bomb.png", bomb(whole, 50_000))
+    unreadable("a name of bytes that are no text", named(train, b"caf\xe9.png"), b"")
+    (other / "gone.png").symlink_to("nowhere.png")
+    unreadable("a link to nowhere", other / "gone.png")
+    (other / "itself.png").symlink_to("itself.png")
+    unreadable("a link to itself", other / "itself.png")
+    (train / "outside.png").symlink_to((outside / "a.png").resolve())
+    faults.append(
+        Fault("a link out of the folder", "outside_link", (f"train/{first}/outside.png",))
+    )
+    (folder / "train" / "back").symlink_to("..")
+    faults.append(Fault("a folder's link back up", "broken_link", ("train/back",)))
+    copied("doubled", "duplicates_train", sound[2], train / "double.png")
+    copied("doubled, a name with a line break", "duplicates_train", sound[3], train / "猫 \n🐈.png")
+    copied("trained on and tested on", "duplicates_across", sound[4], test / first / "leaked.png")
+    copied("under two labels", "duplicates_conflicting", sound[5], other / "conflict.png")
+    changed("compressed", "near_duplicates_train", sound[6], train / "c.jpg", compressed(sound[6]))
+    brighter = ImageEnhance.Brightness(Image.open(sound[7])).enhance(1.1)
+    changed(
+        "brighter, in test", "near_duplicates_across", sound[7], test / first / "b.png", brighter
+    )
+    changed(
+        "moved by a pixel, another label",
+        "near_duplicates_conflicting",
+        sound[8],
+        other / "moved.png",
+        moved(sound[8]),
+    )
+    for part in ("train", "test"):
+        few = folder / part / "few"
+        few.mkdir()
+        for number in range(2):
+            noise = np.random.default_rng([number, len(part)]).integers(0, 255, (32, 32), np.uint8)
+            Image.fromarray(noise).save(few / f"{number}.png")
+    faults.append(Fault("a class of two images", "tiny_classes", ("few: 2",)))
+    faults.append(Fault("two colour modes", "mixed_modes", ("RGB: ", "L: ")))
     return faults
 
 
-def _stored_anew(source: Path) -> Callable[[Path], Any]:
-    def write(path: Path) -> None:
-        with Image.open(source) as picture:
-            picture.save(path)
-
-    return write
+def shown(path: Path, folder: Path) -> str:
+    """Return a file's name as the command line prints it."""
+    name = str(path.relative_to(folder)).replace("\n", "\\n")
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
-def _brighter(source: Path, levels: int) -> Callable[[Path], Any]:
-    """Return a writer of a picture that is nowhere else in the folder."""
-
-    def write(path: Path) -> None:
-        with Image.open(source) as picture, path.open("wb") as file:
-            made = picture.convert("RGB").transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-            made.point(lambda level: min(255, level + levels)).save(file, "PNG")
-
-    return write
+def named(folder: Path, name: bytes) -> Path:
+    """Return the path of a file whose name is any bytes."""
+    return Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
 
 
-def rungwise(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a process of its own."""
-    command = [sys.executable, "-c", MAIN, *words]
-    return subprocess.run(command, capture_output=True, text=True)
+def bomb(png: bytes, side: int) -> bytes:
+    """Return a PNG whose header claims another size."""
+    header = png[12:16] + 2 * side.to_bytes(4, "big") + png[24:29]
+    return png[:12] + header + zlib.crc32(header).to_bytes(4, "big") + png[33:]
 
 
-def kinds_naming(report: dict[str, Any], path: bytes) -> list[str]:
-    """Return the kinds of problems that name a file among their examples."""
-    name = printable(os.fsdecode(path))
-    return [
-        problem["kind"]
-        for problem in report["problems"]
-        if any(name in example for example in problem["examples"])
+def compressed(path: Path) -> Image.Image:
+    """Return an image as JPEG keeps it at quality 60."""
+    buffer = io.BytesIO()
+    Image.open(path).save(buffer, "JPEG", quality=60)
+    return Image.open(buffer)
+
+
+def moved(path: Path) -> Image.Image:
+    """Return an image moved by one pixel, its last column twice."""
+    pixels = np.asarray(Image.open(path))
+    return Image.fromarray(np.concatenate([pixels[:, 1:], pixels[:, -1:]], axis=1))
+
+
+def rungwise(*words: object) -> tuple[int, str, str]:
+    """Call the command line; returns its exit code, stdout and stderr."""
+    done = subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def is_named(fault: Fault, problems: list[dict[str, object]]) -> bool:
+    """Tell whether one example of a problem of the fault's kind holds all of its names."""
+    examples = [
+        str(problem["examples"] if fault.kind == "mixed_modes" else example)
+        for problem in problems
+        if problem["kind"] == fault.kind
+        for example in (problem["examples"] if isinstance(problem["examples"], list) else [])
     ]
+    return any(all(name in example for name in fault.names) for example in examples)
+
+
+def judge(folder: Path, out: Path, faults: list[Fault], epochs: int) -> list[tuple[str, bool]]:
+    """Check, train and evaluate; returns what was asked and whether it is so."""
+    code, told, _ = rungwise("data", "check", folder, "--image-size", SIDE, "--json")
+    report = json.loads(told)
+    asked = [(f"named: {fault.what}", is_named(fault, report["problems"])) for fault in faults]
+    bad = [fault for fault in faults if fault.kind == "unreadable"]
+    classes = [path for path in folder.glob("*/*") if not path.is_symlink()]
+    files = sum(len(list(path.iterdir())) for path in classes)
+    counted = sum(sum(counts.values()) for counts in report["counts"].values())
+    asked.append(
+        (f"check: exit code 3, {counted} images counted", (code, counted) == (3, files - len(bad)))
+    )
+    words = ("train", folder, "--image-size", SIDE, "--epochs", epochs, "--out", out)
+    code, _, error = rungwise(*words)
+    stopped = code == 3 and f"{len(bad)} of {files} image files" in error and not out.exists()
+    asked.append((f"stop: exit code 3, {len(bad)} of {files} files named, no run", stopped))
+    code, told, error = rungwise(*words, "--bad-files", "skip", "--json")
+    went_on = code == 0 and f"{len(bad)} of {files} image files" in error
+    asked.append((f"skip: exit code 0, {len(bad)} of {files} files left out", went_on))
+    if went_on:
+        code, told, _ = rungwise("evaluate", json.loads(told)["run"], "--json")
+        figures = json.loads(told)
+        tested = sum(map(sum, figures["confusion"]))
+        all_test = tested == sum(report["counts"]["test"].values())
+        asked.append((f"evaluate: all {tested} test images that can be read", all_test))
+        known = figures["duplicates"]
+        asked.append((f"evaluate: {known} of them known from training, some", known > 0))
+    return asked
 
 
 def main() -> int:
-    """Make the folder, use it, and tell what became of each fault; 1 if one was not named."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path, help="is made anew; must not be there")
-    folder = parser.parse_args().folder
-    cifar = load("cifar10", offline=True)
-    assert cifar.test is not None
-    write_images(folder, "train", cifar.train, TRAIN)
-    write_images(folder, "test", cifar.test, TEST)
-    faults = plant(folder)
-    checked = rungwise("data", "check", str(folder), "--image-size", "32", "--json")
-    report = json.loads(checked.stdout)
-    print(f"data check: exit code {checked.returncode}")
-    missed = 0
-    for fault in faults:
-        found = kinds_naming(report, fault.path)
-        right = fault.kind in found if fault.kind else not set(found) - {"mixed_sizes", "enlarged"}
-        missed += not right
-        told = ", ".join(found) or "used"
-        name = printable(os.fsdecode(fault.path))
-        print(f"{'ok  ' if right else 'MISS'} {fault.what}: {told}  {name}")
-    counts = {part: sum(classes.values()) for part, classes in report["counts"].items()}
-    print(f"readable: {counts}")
-    run = ("train", str(folder), "--image-size", "32", "--epochs", "1", "--out", f"{folder}-runs")
-    stopped = rungwise(*run, "--bad-files", "stop")
-    print(f"train --bad-files stop: exit code {stopped.returncode}\n{stopped.stderr}")
-    skipped = rungwise(*run, "--bad-files", "skip", "--json")
-    print(
-        f"train --bad-files skip: exit code {skipped.returncode}\n{skipped.stderr}{skipped.stdout}"
-    )
-    return int(missed > 0 or stopped.returncode != 3 or skipped.returncode != 0)
+    """Write the folder, ask, and print the answers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--data", default="cifar10", help="a set of images of 32x32x3 to write")
+    options = parser.parse_args()
+    from rungwise.data import load
+
+    data = load(options.data).train
+    labels = [data.class_names[label] for label in data.labels[:IMAGES].tolist()]
+    write_sound(options.folder, data.first(IMAGES).numpy(), labels)
+    faults = plant(options.folder)
+    asked = judge(options.folder, options.folder.with_name("runs-of-it"), faults, epochs=1)
+    for what, is_so in asked:
+        print(f"{'yes' if is_so else 'NO '}  {what}")
+    return 0 if all(is_so for _, is_so in asked) else 1
 
 
 if __name__ == "__main__":

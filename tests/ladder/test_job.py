@@ -103,6 +103,7 @@ def test_the_predictor_gives_the_validation_accuracy_of_the_summary(job: Job) ->
     assert held_out is not None
     evaluation = evaluate(run.predictor().probabilities(held_out.images), held_out)
     assert evaluation.accuracy == run.summary["val_accuracy"]
+    assert evaluation.balanced_accuracy == run.summary["val_balanced_accuracy"]
 
 
 def test_a_run_holds_a_temperature_fitted_on_what_it_held_out_but_not_on_test_images(
@@ -171,6 +172,7 @@ def test_without_validation_images_the_history_has_gaps(job: Job) -> None:
 
     assert [row["val_acc"] for row in run.history()] == [None] * 3
     assert run.summary["val_accuracy"] is None
+    assert run.summary["val_balanced_accuracy"] is None
 
 
 def test_a_first_step_that_cannot_be_leaves_no_folder(job: Job) -> None:

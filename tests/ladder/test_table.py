@@ -18,12 +18,15 @@ from rungwise.training.recipe import Recipe
 RUN = Run(Path(), {"seconds": 2.0, "flops": 3e9})
 
 
-def measured(*accuracies: float) -> tuple[Measured, ...]:
-    return tuple(
-        Measured(
-            cast(Any, SimpleNamespace(accuracy=one)), cast(Answers, None), Path("p"), "fingerprint"
-        )
+def measured(*accuracies: float, images: tuple[int, ...] = (3, 4)) -> tuple[Measured, ...]:
+    per_class = [SimpleNamespace(images=count) for count in images]
+    evaluations = [
+        SimpleNamespace(accuracy=one, balanced_accuracy=one - 0.2, per_class=per_class)
         for one in accuracies
+    ]
+    return tuple(
+        Measured(cast(Any, evaluation), cast(Answers, None), Path("p"), "fingerprint")
+        for evaluation in evaluations
     )
 
 
@@ -75,6 +78,19 @@ def test_a_row_tells_figures_over_the_seeds_and_what_was_gained(result: ClimbRes
         "seconds": "2.0",
         "operations": "3e+09",
     }
+
+
+def test_balanced_accuracy_has_a_column_where_classes_are_unequal(result: ClimbResult) -> None:
+    unequal = replace(SHIFTED, validation=measured(0.9, 0.92, images=(2, 3)))
+
+    shown = with_rung(result, unequal)
+
+    assert header(shown)[2:5] == ["validation", "test", "balanced"]
+    assert cell(shown, 1, "balanced") == "71.00% ± 1.41"
+    assert any(note.startswith("Balanced: ") for note in notes(shown))
+    assert "balanced" not in header(result)
+    assert not any(note.startswith("Balanced: ") for note in notes(result))
+    assert unequal.to_dict()["val_balanced_accuracy"]["mean"] == pytest.approx(0.71)
 
 
 def test_the_first_rung_has_no_gain(result: ClimbResult) -> None:

@@ -240,7 +240,7 @@ def _tiny_class_problems(counts: dict[str, int]) -> list[Problem]:
         Problem(
             severity="warning",
             kind="tiny_classes",
-            problem=f"{len(tiny)} classes have fewer than {fewest} training images",
+            problem=f"{len(tiny)} of {len(counts)} classes have under {fewest} training images",
             expected=f"{fewest} or more of each class, so that the share of {USUAL_SHARE} that is "
             "held out to validate with has one of them",
             fix="add images of these classes, or a validation part",

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from rungwise.data.images import LabelledImages
 from rungwise.data.near import (
@@ -77,19 +75,20 @@ class _Together:
         """
         for number, part in enumerate(self.parts):
             inside = [group[self.part_of[group] == number] for group in groups]
-            yield from self._told(part, [group for group in inside if counts(group)])
-        across = [group for group in groups if len(set(self.part_of[group])) > 1]
-        yield from self._told("across", across)
-        conflicting = [group for group in groups if len(set(self.labels[group])) > 1]
-        yield from self._told("conflicting", conflicting)
+            yield from self._told(part, [g for g in inside if counts(g)], self.part_of)
+        for where, kinds in (("across", self.part_of), ("conflicting", self.labels)):
+            unlike = [group for group in groups if len(set(kinds[group])) > 1]
+            yield from self._told(where, unlike, kinds)
 
-    def _told(self, where: str, groups: Sequence[Places]) -> Iterator[Duplicates]:
+    def _told(self, where: str, groups: Sequence[Places], kinds: Places) -> Iterator[Duplicates]:
         if groups:
             yield Duplicates(
                 where=where,
                 groups=len(groups),
                 images=sum(map(len, groups)),
-                examples=tuple(self.names(group[:EXAMPLES]) for group in groups[:LONG_EXAMPLES]),
+                examples=tuple(
+                    self.names(_few(group, kinds[group])) for group in groups[:LONG_EXAMPLES]
+                ),
             )
 
 
@@ -119,8 +118,7 @@ def find_near_duplicates(
         return None
     small = torch.cat([thumbnails(data) for data in parts.values()])[torch.from_numpy(firsts)]
     pairs = near_pairs(small, progress).numpy()
-    links = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(len(small), len(small)))
-    linked = connected_components(links, directed=False)[1].astype(np.int64)
+    linked = _linked(pairs, len(small))
 
     def differ(group: Places) -> bool:
         return len(set(together.identities[group])) > 1
@@ -155,8 +153,7 @@ def duplicate_problems(
 ) -> Iterator[Problem]:
     """Yield what a check of `images` images tells of duplicates."""
     for found in exact:
-        told = f"{found.groups} images are there {_PLACES.get(found.where, _inside(found))}"
-        yield _problem(found, "duplicates", f"{told}, bit for bit", "every image once", " = ")
+        yield _problem(found, "duplicates", "image", "bit for bit", " = ")
     if images > MOST_IMAGES:
         yield Problem(
             severity="note",
@@ -166,14 +163,8 @@ def duplicate_problems(
             fix="nothing must be done; check a part of the images to look for them",
         )
     for found in near or ():
-        told = f"{found.groups} pictures are there {_PLACES.get(found.where, _inside(found))}"
-        yield _problem(
-            found,
-            "near_duplicates",
-            f"{told}, a little differently stored, lit, cut or scaled",
-            "every picture once",
-            " ~ ",
-        )
+        manner = "a little differently stored, lit, cut or scaled"
+        yield _problem(found, "near_duplicates", "picture", manner, " ~ ")
 
 
 _PLACES = {"across": "in more than one part", "conflicting": "under different labels"}
@@ -183,20 +174,36 @@ _FIXES = {
 }
 
 
-def _inside(found: Duplicates) -> str:
-    return f"more than once in {found.where}"
-
-
-def _problem(found: Duplicates, kind: str, told: str, expected: str, sign: str) -> Problem:
+def _problem(found: Duplicates, kind: str, noun: str, manner: str, sign: str) -> Problem:
+    many = f"{found.groups:,} {noun}s are" if found.groups > 1 else f"1 {noun} is"
+    place = _PLACES.get(found.where, f"more than once in {found.where}")
     return Problem(
         severity="warning",
         kind=f"{kind}_{found.where}",
-        problem=f"{told} ({found.images} counted with their copies)",
-        expected=expected,
+        problem=f"{many} there {place}, {manner} ({found.images:,} counted with their copies)",
+        expected=f"every {noun} once",
         fix=_FIXES.get(found.where, "remove the copies unless they are meant"),
         count=found.images,
         examples=tuple(sign.join(group) for group in found.examples),
     )
+
+
+def _linked(pairs: Places, count: int) -> Places:
+    """Return a number for each of `count` things, the same for all that pairs (P, 2) link."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(count, count))
+    linked: Places = connected_components(links, directed=False)[1].astype(np.int64)
+    return linked
+
+
+def _few(group: Places, kinds: Places) -> Places:
+    """Return a few of a group's places in order, among them the first one of each kind."""
+    firsts = np.unique(kinds, return_index=True)[1]
+    others = np.setdiff1d(np.arange(len(group)), firsts)
+    shown: Places = group[np.sort(np.concatenate([firsts, others])[:EXAMPLES])]
+    return shown
 
 
 def _groups(identities: Places) -> list[Places]:

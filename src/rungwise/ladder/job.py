@@ -228,13 +228,14 @@ class Job:
         predictor = trained_predictor(training, parts, resizes=resizes)
         write_text(folder / "metrics.csv", metrics_text(training.history))
         summary = self._summary(training)
-        if len(predictor.nets) > 1 and parts.validation is not None:
-            # The history is of the last net alone; the run's figures are its predictor's.
-            measured = evaluate(predictor.probabilities_of(parts.validation), parts.validation)
-            summary |= {"val_accuracy": measured.accuracy, "val_loss": measured.loss}
         origin = self._origin(parts, len(training.history))
         predictor = replace(predictor, origins=(origin,) * len(predictor.nets))
         if parts.validation is not None:
+            measured = evaluate(predictor.probabilities_of(parts.validation), parts.validation)
+            summary["val_balanced_accuracy"] = measured.balanced_accuracy
+            if len(predictor.nets) > 1:
+                # The history is of the last net alone; the run's figures are its predictor's.
+                summary |= {"val_accuracy": measured.accuracy, "val_loss": measured.loss}
             predictor = predictor.measured(_held_out_figures(summary, parts.validation))
         predictor.save(folder / "model.safetensors")
         summary["files"] = {name: sha256(folder / name) for name in CHECKED_FILES}
@@ -266,6 +267,7 @@ class Job:
             "seed": str(self.seed),
             "validation": self.recipe.validation,
             "val_accuracy": kept.val_acc,
+            "val_balanced_accuracy": None,
             "val_loss": kept.val_loss,
             "train_accuracy": kept.train_acc,
             "kept_epoch": kept.epoch,

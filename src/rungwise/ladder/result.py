@@ -82,6 +82,8 @@ class RungResult:
             "seeds": list(self.seeds),
             "val_accuracy": _accuracies(self.validation),
             "test_accuracy": _accuracies(self.test),
+            "val_balanced_accuracy": _balanced(self.validation),
+            "test_balanced_accuracy": _balanced(self.test),
             "reference": self.rung.reference,
             "gain": self.gain.mean if self.gain else None,
             "interval": list(self.gain.interval) if self.gain and self.gain.interval else None,
@@ -115,6 +117,10 @@ def mean_over_seeds(runs_of_seeds: Sequence[Sequence[Run]], figure: str) -> floa
     return total / len(runs_of_seeds)
 
 
+def _balanced(measured: Sequence[Measured]) -> dict[str, Any] | None:
+    return balanced_accuracies(measured).to_dict() if measured else None
+
+
 def _accuracies(measured: Sequence[Measured]) -> dict[str, Any] | None:
     return accuracies(measured).to_dict() if measured else None
 
@@ -122,6 +128,11 @@ def _accuracies(measured: Sequence[Measured]) -> dict[str, Any] | None:
 def accuracies(measured: Sequence[Measured]) -> Spread:
     """Return the accuracies over the seeds."""
     return Spread(tuple(one.evaluation.accuracy for one in measured))
+
+
+def balanced_accuracies(measured: Sequence[Measured]) -> Spread:
+    """Return the balanced accuracies over the seeds."""
+    return Spread(tuple(one.evaluation.balanced_accuracy for one in measured))
 
 
 def _measured(measured: Sequence[Measured], index: int) -> dict[str, Any] | None:

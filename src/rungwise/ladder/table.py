@@ -5,7 +5,13 @@ from html import escape
 
 from rungwise.ladder.comparison import Gain
 from rungwise.ladder.numbers import counted, duration, percent, points, spread, times
-from rungwise.ladder.result import ClimbResult, Measured, RungResult, accuracies
+from rungwise.ladder.result import (
+    ClimbResult,
+    Measured,
+    RungResult,
+    accuracies,
+    balanced_accuracies,
+)
 from rungwise.ladder.rung import Ladder
 
 PROTOCOLS = {
@@ -21,18 +27,26 @@ READINGS = {
     "gain is what the top rung has over it, so 'keep' speaks for the technique.",
 }
 LOOKS = "Looking at verdicts to decide about further seeds is paid for by wider intervals."
+UNEQUAL = 1.5
+"""From this ratio of the largest class to the smallest on, balanced accuracy has a column."""
 ONE_SEED = "One seed tells nothing about the spread: it takes three or more."
 
 
 def header(result: ClimbResult) -> list[str]:
     """Return the names of the columns."""
-    names = ["validation", "test", *(["article"] if _has_references(result) else [])]
+    names = [
+        "validation",
+        "test",
+        *(["balanced"] if _has_unequal_classes(result) else []),
+        *(["article"] if _has_references(result) else []),
+    ]
     return ["rung", "change", *names, "over", "gain", "verdict", "seeds", "seconds", "operations"]
 
 
 def rows(result: ClimbResult) -> list[list[str]]:
     """Return the cells, a row for each rung in the ladder's order."""
-    return [_row(rung, article=_has_references(result)) for rung in result.rungs]
+    article, balanced = _has_references(result), _has_unequal_classes(result)
+    return [_row(rung, article=article, balanced=balanced) for rung in result.rungs]
 
 
 def title(result: ClimbResult) -> str:
@@ -46,7 +60,14 @@ def _has_references(result: ClimbResult) -> bool:
     return any(rung.rung.reference is not None for rung in result.rungs)
 
 
-def _row(result: RungResult, *, article: bool) -> list[str]:
+def _has_unequal_classes(result: ClimbResult) -> bool:
+    """Tell whether accuracy and balanced accuracy are two things in these data."""
+    classes = [one.evaluation.per_class for rung in result.rungs for one in rung.chosen_on]
+    counts = [[figures.images for figures in per_class] for per_class in classes]
+    return any(max(images) >= UNEQUAL * max(1, min(images)) for images in counts)
+
+
+def _row(result: RungResult, *, article: bool, balanced: bool) -> list[str]:
     rung = result.rung
     chosen_on_test = rung.recipe.validation == "test"
     return [
@@ -54,6 +75,7 @@ def _row(result: RungResult, *, article: bool) -> list[str]:
         rung.change,
         "= test" if chosen_on_test else _accuracy(result.validation),
         _accuracy(result.test),
+        *([spread(balanced_accuracies(result.chosen_on).to_dict())] if balanced else []),
         *([percent(rung.reference) if rung.reference is not None else ""] if article else []),
         rung.base or "",
         _gain(result.gain) if result.gain else "",
@@ -91,6 +113,7 @@ def notes(result: ClimbResult) -> list[str]:
         "corrected for the number of rungs (Holm)." + (f" {LOOKS}" if result.budget else ""),
         f"Protocol: {PROTOCOLS[result.protocol]}",
         *_reading(result.ladder),
+        *_balanced(result),
         *_sealed(result),
         *_openings(result),
         *_left_out(result),
@@ -103,6 +126,15 @@ def _reading(ladder: Ladder) -> list[str]:
     if ladder.reading == "cumulative":
         return []
     return [f"Reading: {READINGS[ladder.reading]}"]
+
+
+def _balanced(result: ClimbResult) -> list[str]:
+    if not _has_unequal_classes(result):
+        return []
+    return [
+        "Balanced: the mean over the classes of the share of right answers, on the images that "
+        "choices are made on, as the classes have unequally many."
+    ]
 
 
 def _sealed(result: ClimbResult) -> list[str]:

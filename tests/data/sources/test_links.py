@@ -28,7 +28,10 @@ def test_a_file_outside_is_used_and_named(photos: Path, elsewhere: Path) -> None
     assert told(photos) == {"outside_link": ("train/cat/z.png",)}
     assert len(load(str(photos)).train) == 6
     report = check(str(photos))
-    assert report.ok and [problem.kind for problem in report.problems] == ["outside_link"]
+    assert report.ok and [problem.kind for problem in report.problems] == [
+        "outside_link",
+        "tiny_classes",
+    ]
 
 
 def test_a_class_folder_outside_is_named_once(photos: Path, elsewhere: Path) -> None:
@@ -75,7 +78,8 @@ def test_links_to_nothing_and_to_themselves_are_told(photos: Path) -> None:
 def test_image_files_that_are_links_to_nothing_are_unreadable(photos: Path) -> None:
     (photos / "train" / "cat" / "gone.png").symlink_to("nowhere.png")
     (photos / "train" / "cat" / "self.png").symlink_to("self.png")
-    (problem,) = check(str(photos)).problems
+    problem, tiny = check(str(photos)).problems
+    assert tiny.kind == "tiny_classes"
     assert problem.kind == "unreadable"
     assert problem.examples == (
         "train/cat/gone.png (No such file or directory)",

@@ -38,11 +38,13 @@ def test_train_prints_the_run_and_leaves_the_test_set_sealed(rungwise: Any) -> N
     assert result.code == 0
     assert result.json.keys() == {
         *("run", "val_accuracy", "test_accuracy", "epochs", "seconds", "flops"),
+        "val_balanced_accuracy",
     }
     assert result.json["test_accuracy"] is None
     assert result.json["epochs"] == 2
     run = open_run(Path(result.json["run"]))
     assert run.summary["val_accuracy"] == result.json["val_accuracy"]
+    assert run.summary["val_balanced_accuracy"] == result.json["val_balanced_accuracy"]
     assert (run.path / "figures" / "curves.png").is_file()
     assert not Path("runs/ledger.jsonl").exists()
 
@@ -66,6 +68,22 @@ def test_the_log_goes_to_stderr_and_quiet_silences_it(rungwise: Any) -> None:
     assert [line.split()[0] for line in loud.err.splitlines()] == ["run", "epoch", "1", "2"]
     assert (quiet.code, quiet.err) == (0, "")
     assert "seed-1" in quiet.out
+
+
+def test_balanced_accuracy_is_told_and_missing_in_summaries_of_earlier_versions(
+    rungwise: Any,
+) -> None:
+    told = rungwise(*TINY).out.splitlines()
+    assert [line.split("  ")[0] for line in told[1:3]] == [
+        "validation accuracy",
+        "balanced accuracy",
+    ]
+    path = next(Path("runs").glob("digits/*/seed-0/summary.json"))
+    summary = json.loads(path.read_text())
+    del summary["val_balanced_accuracy"]
+    path.write_text(json.dumps(summary))
+    assert "balanced accuracy" not in rungwise(*TINY).out
+    assert rungwise(*TINY, "--json").json["val_balanced_accuracy"] is None
 
 
 def test_a_recipe_that_chooses_on_the_test_images_says_so(rungwise: Any) -> None:

@@ -158,6 +158,9 @@ def _print(run: "Run", *, tested: bool) -> None:
     print(f"run                  {Path(run.path).resolve()}")
     if summary["val_accuracy"] is not None:
         print(f"{name:<20} {percent(summary['val_accuracy'])}")
+    balanced = summary.get("val_balanced_accuracy")  # summaries of earlier versions have none
+    if balanced is not None:
+        print(f"{'balanced accuracy':<20} {percent(balanced)}")
     print(f"epochs               {summary['epochs']}")
     print(f"seconds              {summary['seconds']:.1f}")
     print(f"operations           {summary['flops']:.3g}")
@@ -174,6 +177,7 @@ def train_result(run: "Run") -> dict[str, Any]:
     return {
         "run": str(Path(run.path).resolve()),
         "val_accuracy": summary["val_accuracy"],
+        "val_balanced_accuracy": summary.get("val_balanced_accuracy"),
         "test_accuracy": summary["val_accuracy"] if chosen_on_test else None,
         "epochs": summary["epochs"],
         "seconds": summary["seconds"],
