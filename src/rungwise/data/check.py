@@ -256,7 +256,7 @@ def _mode_problems(found: Survey) -> list[Problem]:
     told = tuple(f"{mode}: {count}" for mode, count in found.modes.most_common())
     return [
         Problem(
-            severity="warning",
+            severity="note",
             kind="mixed_modes",
             problem=f"the files store pixels in {len(told)} ways: {', '.join(told)}",
             expected="one way, so that no class is told by its file format",

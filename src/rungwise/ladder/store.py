@@ -179,10 +179,6 @@ def remove(run: StoredRun) -> None:
             folder.rmdir()
 
 
-def _holding(run: StoredRun) -> contextlib.AbstractContextManager[None]:
-    return holding(run.path, run.path.absolute().parents[2], run.key, run.seed)
-
-
 def _folders(folder: Path) -> list[Path]:
     with explaining_access(folder), os.scandir(folder) as entries:
         return [folder / one.name for one in entries if one.is_dir(follow_symlinks=False)]

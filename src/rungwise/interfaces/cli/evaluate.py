@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from cyclopts import Parameter
 
-from rungwise.errors import DataError, UsageError
-from rungwise.interfaces.cli.datasets import load_as_trained, load_own, require_shape
 from rungwise.interfaces.cli.options import BadFiles, Output, Place
 from rungwise.interfaces.cli.printing import print_json, print_table
 from rungwise.ladder.numbers import counted, percent
@@ -15,8 +13,8 @@ if TYPE_CHECKING:
     import torch
 
     from rungwise.augment.views import Views
-    from rungwise.data import Dataset, LabelledImages
-    from rungwise.ladder.run import Run
+    from rungwise.data import LabelledImages
+    from rungwise.interfaces.cli.judging import Chosen
     from rungwise.prediction.metrics import Evaluation
     from rungwise.prediction.predictor import Predictor
     from rungwise.report.errors_page import Errors, Judged
@@ -59,6 +57,7 @@ def evaluate(
         errors: Folder for `errors.csv` and `errors.html`. By default the run's; of a predictor's
             file they are written only if this is given.
     """
+    from rungwise.interfaces.cli.judging import choose_images
     from rungwise.interfaces.cli.predictors import open_predictor
     from rungwise.ladder.ledger import record_opening
     from rungwise.prediction.metrics import evaluate as measure
@@ -73,18 +72,10 @@ def evaluate(
         predictor = predictor.with_views(_parse_views(views))
     if temperature_scaling is not None:
         predictor = predictor.with_temperature_scaling(temperature_scaling)
-    if data is None:
-        _require_data(bad_files)
-        _require_runs(paths, predictor)
-        chosen = _own_images(paths, part, place)
-    else:
-        _require_no_part(part)
-        dataset = load_as_trained(
-            data, predictor, offline=place.offline, bad_files=bad_files or "stop"
-        )
-        chosen = _images_of(dataset, paths, predictor)
+    chosen = choose_images(
+        paths, predictor, data, part=part, bad_files=bad_files, offline=place.offline
+    )
     images, opened = chosen.images, chosen.opened
-    _require_fitting(predictor, images)
     if opened is not None:
         root = run.resolve().parents[2] if run.is_dir() else place.out
         record_opening(root, opened, "evaluate " + " ".join(map(str, paths)))
@@ -106,26 +97,6 @@ def evaluate(
         found = write_errors(probabilities, _judged(predictor, paths, chosen), folder)
         if not output.json:
             _print_errors(found)
-
-
-class _Chosen(NamedTuple):
-    """Images to measure on, and what they are.
-
-    Args:
-        images: The images.
-        what: What they are, in words.
-        data: The name of their data set.
-        part: test, validation or all.
-        own: Whether the nets were trained on the other images of the same data set.
-        opened: The set whose test part is opened by looking at them.
-    """
-
-    images: "LabelledImages"
-    what: str
-    data: str
-    part: str
-    own: bool
-    opened: "Dataset | None" = None
 
 
 class _Unseen(NamedTuple):
@@ -166,96 +137,7 @@ def _parse_views(text: str) -> "Views | None":
     return None if text == "none" else parse_component(VIEWS, text, "--views")
 
 
-def _require_no_part(part: str) -> None:
-    if part == "validation":
-        raise UsageError(
-            "--part validation has no effect on another data set",
-            expected="the run's own data, whose split is known",
-            fix="leave DATA or --part out",
-        )
-
-
-def _require_data(bad_files: BadFiles | None) -> None:
-    if bad_files is not None:
-        raise UsageError(
-            "--bad-files has no effect without DATA",
-            expected="the run's own data, which are loaded as for its training",
-            fix="leave --bad-files out, or name other data",
-        )
-
-
-def _images_of(dataset: "Dataset", paths: list[Path], predictor: "Predictor") -> _Chosen:
-    fingerprints = [origin and origin.fingerprint for origin in predictor.origins]
-    if dataset.test is not None:
-        own = bool(fingerprints) and set(fingerprints) == {dataset.fingerprint}
-        return _Chosen(dataset.test, "test images", dataset.name, "test", own, dataset)
-    runs = _runs([path for path in paths if path.is_dir()])
-    trained_on = {*fingerprints, *(run.summary["fingerprint"] for run in runs)}
-    if dataset.fingerprint in trained_on:
-        raise DataError(
-            f"{dataset.name} has no test part, and the run was trained on its images",
-            expected="images that the run has not seen",
-            fix="name other data, or, for a run's folder, leave DATA out and take --part "
-            "validation",
-        )
-    return _Chosen(dataset.train, "images", dataset.name, "all", own=False)
-
-
-def _own_images(paths: list[Path], part: str, place: Place) -> _Chosen:
-    from rungwise.data import draw
-    from rungwise.training.seed import Seed
-
-    runs = _runs(paths)
-    dataset = load_own(runs[0], offline=place.offline)
-    if part == "test":
-        if dataset.test is None:
-            raise DataError(
-                f"{dataset.name} has no test part",
-                expected="a data set with test images",
-                fix="evaluate with --part validation, or name another DATA",
-            )
-        return _Chosen(dataset.test, "test images", dataset.name, "test", True, dataset)
-    draws = {(run.summary["fingerprint"], Seed.parse(run.summary["seed"]).draw) for run in runs}
-    if len(draws) > 1:
-        raise UsageError(
-            "the runs held out different validation images",
-            expected="runs of one draw: one has trained on what another was validated with",
-            fix="train the members with seeds such as 0, 0.1, 0.2, or use --part test",
-        )
-    parts = draw(dataset, runs[0].recipe().validation, Seed.parse(runs[0].summary["seed"]).draw)
-    if parts.validation is None:
-        raise DataError(
-            "the run held out no validation images",
-            expected="a recipe with a validation share above 0",
-            fix="use --part test",
-        )
-    return _Chosen(parts.validation, "validation images", dataset.name, "validation", own=True)
-
-
-def _runs(paths: list[Path]) -> "list[Run]":
-    from rungwise.ladder.run import open_run
-
-    return [open_run(path) for path in paths]
-
-
-def _require_runs(paths: list[Path], predictor: "Predictor") -> None:
-    """Refuse predictors' files where no data are named."""
-    for path in paths:
-        if path.is_file():
-            known = dict.fromkeys(origin.data for origin in predictor.origins if origin)
-            told = (
-                f"was trained on {', '.join(known)}"
-                if known
-                else "does not say what it was trained on"
-            )
-            raise UsageError(
-                f"no data are named, and {path}, a predictor's file, {told}",
-                expected="a data set to evaluate on",
-                fix=f"name it: rungwise evaluate {path} {next(iter(known), 'DATA')}",
-            )
-
-
-def _save(predictor: "Predictor", evaluation: "Evaluation", chosen: _Chosen, path: Path) -> None:
+def _save(predictor: "Predictor", evaluation: "Evaluation", chosen: "Chosen", path: Path) -> None:
     """Write the predictor and its model card, with what was just measured on data of its own."""
     from rungwise.interfaces.export.exporting import write_cards
     from rungwise.interfaces.export.subject import Subject
@@ -270,17 +152,7 @@ def _save(predictor: "Predictor", evaluation: "Evaluation", chosen: _Chosen, pat
     write_cards(Subject(predictor, path), path)
 
 
-def _require_fitting(predictor: "Predictor", images: "LabelledImages") -> None:
-    if predictor.class_names != images.class_names:
-        raise DataError(
-            f"the data's classes are {', '.join(images.class_names)}",
-            expected=f"the run's: {', '.join(predictor.class_names)}",
-            fix="evaluate on data with the same classes in the same order",
-        )
-    require_shape(predictor, images)
-
-
-def _judged(predictor: "Predictor", paths: list[Path], chosen: _Chosen) -> "Judged":
+def _judged(predictor: "Predictor", paths: list[Path], chosen: "Chosen") -> "Judged":
     """Return what a page of errors has to tell of what was judged."""
     from rungwise.report.errors_page import Judged
     from rungwise.training.parsing import dump_recipe
@@ -299,7 +171,7 @@ def _judged(predictor: "Predictor", paths: list[Path], chosen: _Chosen) -> "Judg
     )
 
 
-def _standing(chosen: _Chosen) -> str:
+def _standing(chosen: "Chosen") -> str:
     """Say whether the nets were trained on the images."""
     if chosen.part == "validation":
         return "The nets were not trained on these images; they held them out, to be chosen by."
