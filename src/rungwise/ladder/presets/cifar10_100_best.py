@@ -1,6 +1,7 @@
 """1,000 CIFAR-10 images, 100 of each class, as accurate as they allow without any others.
 
 Command: `rungwise climb cifar10@100/best --rungs ensemble --seeds 1 --fit-seeds 5`.
+Not measured on test images yet; `views` has 73.0% of 10,000 other training images (one draw).
 """
 
 from dataclasses import replace

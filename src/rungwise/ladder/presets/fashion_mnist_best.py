@@ -1,6 +1,7 @@
 """Fashion-MNIST, as accurate as half an hour on a plain processor allows.
 
 Command: `rungwise climb fashion-mnist/best --rungs ensemble --seeds 1 --fit-seeds 5`.
+Not measured on test images yet; `views` has 95.2% of the validation images (one seed).
 """
 
 from dataclasses import replace

@@ -1,6 +1,8 @@
 """Article C's accuracy on Fashion-MNIST in seconds.
 
 Command: `rungwise climb fashion-mnist/fast --rungs quick --seeds 1 --fit-seeds 5`.
+Measured (docs/results/2026-11-21-presets.md): `quick` 93.34% ± 0.16 of the test images, 9.2e12
+operations and 24 seconds on two cores with bfloat16; `views` 93.69% ± 0.11, 1.4e13.
 """
 
 from dataclasses import replace
