@@ -47,11 +47,17 @@ class Memory(threading.Thread):
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.peaks = {"RssAnon": 0.0, "VmRSS": 0.0}
+        self._ended = threading.Event()
 
     def run(self) -> None:
-        while True:
+        while not self._ended.wait(0.05):
             self.look()
-            time.sleep(0.05)
+
+    def end(self) -> None:
+        """Look for the last time."""
+        self._ended.set()
+        self.join()
+        self.look()
 
     def look(self) -> None:
         sums = dict.fromkeys(self.peaks, 0.0)
@@ -79,7 +85,7 @@ def measure(folder: Path) -> dict[str, float]:
     marks: dict[int, float] = {}
     dataset = load(str(folder), progress=lambda done, total: marks.update({done: time.monotonic()}))
     loaded = time.monotonic()
-    memory.look()
+    memory.end()
     figures = {
         "images": len(dataset.train),
         "import_seconds": imported - started,

@@ -1,7 +1,8 @@
 """Fashion-MNIST, as accurate as half an hour on a plain processor allows.
 
 Command: `rungwise climb fashion-mnist/best --rungs ensemble --seeds 1 --fit-seeds 5`.
-Not measured on test images yet; `views` has 95.2% of the validation images (one seed).
+Measured once, not over seeds: the mean of 3 nets has 95.11% of the test images; `views` 95.20% of
+the validation images. A net takes 14 minutes of one core with bfloat16.
 """
 
 from dataclasses import replace
