@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -272,8 +273,9 @@ def test_a_climb_waits_for_another_process_and_takes_its_run(
             pass
         other.close()
 
-    # The name in this module alone: threads that an earlier test has left may sleep, too.
-    monkeypatch.setattr(climb_module, "sleep", let_the_other_finish)
+    # In this module alone: threads that an earlier test has left may sleep, too.
+    clock = SimpleNamespace(sleep=let_the_other_finish, monotonic=time.monotonic)
+    monkeypatch.setattr(climb_module, "time", clock)
     told, _ = finish(work)
 
     assert told[0].doing == "waits for another process that trains it"

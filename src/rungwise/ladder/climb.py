@@ -12,11 +12,11 @@ import hashlib
 import itertools
 import json
 import math
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 import torch
@@ -299,9 +299,9 @@ class Climb:
             except BusyError:
                 waits = "waits for another process that trains it"
                 yield ClimbEvent(rung, job.seed, waits, notable=True)
-                if monotonic() > ends:
+                if time.monotonic() > ends:
                     raise OutOfTime from None
-                sleep(SECONDS_BETWEEN_LOOKS)
+                time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _train_alone(self, rung: str, job: Job, ends: float) -> Events:
         try:
@@ -314,18 +314,18 @@ class Climb:
             yield from self._steps(rung, job, ends)
 
     def _steps(self, rung: str, job: Job, ends: float) -> Events:
-        resumed, started = job.is_started(), monotonic()
+        resumed, started = job.is_started(), time.monotonic()
         with contextlib.closing(job.train()) as training:
             for progress in training:
                 share = self.outlook.goes_on(job, progress)
                 if progress.record and not resumed:
-                    self.pace.learn(job, (monotonic() - started) / share)
+                    self.pace.learn(job, (time.monotonic() - started) / share)
                 yield ClimbEvent(rung, job.seed, "trains", progress, job.recipe.epochs)
-                if monotonic() > ends:
+                if time.monotonic() > ends:
                     raise OutOfTime
         self.outlook.has_trained(job)
         if not resumed:
-            self.pace.learn(job, monotonic() - started)
+            self.pace.learn(job, time.monotonic() - started)
 
     def _fit(self, ladder: Ladder) -> Generator[Event, None, tuple[Final, tuple[str, ...]]]:
         """Fit the best rung's recipe to all training images, and save its predictor.
