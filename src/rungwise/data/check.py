@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rungwise.data.catalog import CATALOG, load
 from rungwise.data.duplicates import (
@@ -25,8 +24,6 @@ from rungwise.data.sources.survey import Progress, Survey, assemble, problems, s
 from rungwise.data.spec import parse_spec
 from rungwise.data.split import USUAL_SHARE
 from rungwise.errors import DataError
-
-Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from rungwise.data import Dataset, draw
 from rungwise.data.mirroring import check_mirroring
 from rungwise.errors import ConfigError
 from rungwise.ladder.presets.whitened import whitened
+from rungwise.ladder.result import UNEQUAL
 from rungwise.ladder.rung import Ladder, Rung
 from rungwise.training.recipe import Members, Recipe
 
@@ -54,8 +55,6 @@ FEW = 10_000
 """Training images below which many changes pay more than a hidden square."""
 LARGEST_BATCH, SMALLEST_BATCH, STEPS_PER_EPOCH = 500, 16, 20
 SMALLEST_SIDE = 8
-UNEQUAL = 1.5
-"""Images of the largest class, in those of the smallest, from which on rare ones are shown more."""
 
 LikelySeconds = Callable[[Recipe], float]
 """How long a training of a recipe takes, about."""

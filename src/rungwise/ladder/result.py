@@ -26,6 +26,11 @@ class Measured(NamedTuple):
     fingerprint: str
 
 
+UNEQUAL = 1.5
+"""Images of the largest class, in those of the smallest, from which on balanced accuracy has a
+column and rare classes are shown more often."""
+
+
 @dataclass(frozen=True)
 class RungResult:
     """One rung's figures over its seeds.

@@ -6,6 +6,7 @@ from html import escape
 from rungwise.ladder.comparison import Gain
 from rungwise.ladder.numbers import counted, duration, percent, points, spread, times
 from rungwise.ladder.result import (
+    UNEQUAL,
     ClimbResult,
     Measured,
     RungResult,
@@ -27,8 +28,6 @@ READINGS = {
     "gain is what the top rung has over it, so 'keep' speaks for the technique.",
 }
 LOOKS = "Looking at verdicts to decide about further seeds is paid for by wider intervals."
-UNEQUAL = 1.5
-"""From this ratio of the largest class to the smallest on, balanced accuracy has a column."""
 ONE_SEED = "One seed tells nothing about the spread: it takes three or more."
 
 
