@@ -87,6 +87,7 @@ def rung_record(name: str, accuracy: float, base: str | None = None, **more: Any
         "seeds": [0, 1],
         "val_accuracy": {"mean": accuracy, "std": 0.01, "values": [accuracy, accuracy]},
         "test_accuracy": {"mean": accuracy, "std": 0.0, "values": [accuracy, accuracy]},
+        "val_balanced_accuracy": {"mean": accuracy - 0.1, "std": 0.02, "values": []},
         "reference": None,
         "gain": None,
         "interval": None,

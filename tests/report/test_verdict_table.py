@@ -47,6 +47,17 @@ def test_seeds_have_a_column_where_they_differ(records_of: Any, rung: Any) -> No
     assert "own seeds" not in notes(same)
 
 
+def test_balanced_accuracy_has_a_column_where_classes_are_unequal(
+    records_of: Any, rung: Any
+) -> None:
+    equal, unequal = (records_of(rung("a", 0.5), unequal_classes=told) for told in (False, True))
+
+    assert [headings(one)["balanced"] for one in (equal, unequal)] == ["", "balanced"]
+    assert [shown_rows(one)[0]["balanced"] for one in (equal, unequal)] == ["", "40.00% ± 2.00"]
+    assert "mean over the classes" in notes(unequal)
+    assert "classes" not in notes(equal)
+
+
 def test_left_out_rungs_and_a_sealed_test_set_change_the_headings(
     records_of: Any, rung: Any
 ) -> None:
@@ -56,6 +67,7 @@ def test_left_out_rungs_and_a_sealed_test_set_change_the_headings(
         "base": "left out of",
         "gain": "gain with it",
         "test": "",
+        "balanced": "",
         "reference": "",
         "seeds": "",
     }

@@ -215,6 +215,13 @@ class ClimbResult:
         """The page that shows it all."""
         return self.folder / REPORT_NAME
 
+    @property
+    def unequal_classes(self) -> bool:
+        """Whether accuracy and balanced accuracy are two things in these data."""
+        classes = [one.evaluation.per_class for rung in self.rungs for one in rung.chosen_on]
+        counts = [[figures.images for figures in per_class] for per_class in classes]
+        return any(max(images) >= UNEQUAL * max(1, min(images)) for images in counts)
+
     def rung(self, name: str) -> RungResult:
         """Return the figures of the rung of that name.
 
@@ -246,6 +253,7 @@ class ClimbResult:
             "protocol": self.protocol,
             "budget": self.budget,
             "test_opened_before": self.earlier_openings,
+            "unequal_classes": self.unequal_classes,
             "rungs": [rung.to_dict() for rung in self.rungs],
             "left_out": list(self.left_out),
             "final": self.final.to_dict() if self.final else None,

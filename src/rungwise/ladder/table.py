@@ -6,7 +6,6 @@ from html import escape
 from rungwise.ladder.comparison import Gain
 from rungwise.ladder.numbers import counted, duration, percent, points, spread, times
 from rungwise.ladder.result import (
-    UNEQUAL,
     ClimbResult,
     Measured,
     RungResult,
@@ -28,6 +27,10 @@ READINGS = {
     "gain is what the top rung has over it, so 'keep' speaks for the technique.",
 }
 LOOKS = "Looking at verdicts to decide about further seeds is paid for by wider intervals."
+BALANCED = (
+    "Balanced: the mean over the classes of the share of right answers, on the images that "
+    "choices are made on, as the classes have unequally many."
+)
 ONE_SEED = "One seed tells nothing about the spread: it takes three or more."
 
 
@@ -36,7 +39,7 @@ def header(result: ClimbResult) -> list[str]:
     names = [
         "validation",
         "test",
-        *(["balanced"] if _has_unequal_classes(result) else []),
+        *(["balanced"] if result.unequal_classes else []),
         *(["article"] if _has_references(result) else []),
     ]
     return ["rung", "change", *names, "over", "gain", "verdict", "seeds", "seconds", "operations"]
@@ -44,7 +47,7 @@ def header(result: ClimbResult) -> list[str]:
 
 def rows(result: ClimbResult) -> list[list[str]]:
     """Return the cells, a row for each rung in the ladder's order."""
-    article, balanced = _has_references(result), _has_unequal_classes(result)
+    article, balanced = _has_references(result), result.unequal_classes
     return [_row(rung, article=article, balanced=balanced) for rung in result.rungs]
 
 
@@ -57,13 +60,6 @@ def title(result: ClimbResult) -> str:
 
 def _has_references(result: ClimbResult) -> bool:
     return any(rung.rung.reference is not None for rung in result.rungs)
-
-
-def _has_unequal_classes(result: ClimbResult) -> bool:
-    """Tell whether accuracy and balanced accuracy are two things in these data."""
-    classes = [one.evaluation.per_class for rung in result.rungs for one in rung.chosen_on]
-    counts = [[figures.images for figures in per_class] for per_class in classes]
-    return any(max(images) >= UNEQUAL * max(1, min(images)) for images in counts)
 
 
 def _row(result: RungResult, *, article: bool, balanced: bool) -> list[str]:
@@ -112,7 +108,7 @@ def notes(result: ClimbResult) -> list[str]:
         "corrected for the number of rungs (Holm)." + (f" {LOOKS}" if result.budget else ""),
         f"Protocol: {PROTOCOLS[result.protocol]}",
         *_reading(result.ladder),
-        *_balanced(result),
+        *([BALANCED] if result.unequal_classes else []),
         *_sealed(result),
         *_openings(result),
         *_left_out(result),
@@ -125,15 +121,6 @@ def _reading(ladder: Ladder) -> list[str]:
     if ladder.reading == "cumulative":
         return []
     return [f"Reading: {READINGS[ladder.reading]}"]
-
-
-def _balanced(result: ClimbResult) -> list[str]:
-    if not _has_unequal_classes(result):
-        return []
-    return [
-        "Balanced: the mean over the classes of the share of right answers, on the images that "
-        "choices are made on, as the classes have unequally many."
-    ]
 
 
 def _sealed(result: ClimbResult) -> list[str]:

@@ -63,6 +63,11 @@ class Records:
         return any(rung["seeds"] != self.seeds for rung in self.rungs)
 
     @property
+    def unequal_classes(self) -> bool:
+        """Whether balanced accuracy is worth showing; records of earlier versions do not say."""
+        return bool(self.climb.get("unequal_classes"))
+
+    @property
     def dataset(self) -> dict[str, Any]:
         """What was written down of the data set."""
         return dict(self.circumstances["dataset"])
@@ -126,6 +131,11 @@ class Records:
         """Return a rung's accuracies on the images that choices are made on."""
         part = "val_accuracy" if self.chosen_on == "validation" else "test_accuracy"
         return dict(rung[part])
+
+    def balanced_accuracy(self, rung: dict[str, Any]) -> dict[str, Any]:
+        """Return a rung's balanced accuracies on the images that choices are made on."""
+        validation: dict[str, Any] | None = rung["val_balanced_accuracy"]
+        return dict(validation or rung["test_balanced_accuracy"])
 
     def test_lead(self, rung: dict[str, Any]) -> float:
         """Return by how much a rung is better than its base on test images, over paired seeds."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from rungwise.ladder.numbers import operations, percent, points, seconds, spread
-from rungwise.ladder.table import LOOKS
+from rungwise.ladder.table import BALANCED, LOOKS
 from rungwise.report.records import Records
 from rungwise.report.tables import verdict_rows
 
@@ -16,6 +16,7 @@ def headings(records: Records) -> dict[str, str]:
     return {
         "base": "left out of" if left_out else "over",
         "test": "test" if records.measured_on == "test" else "",
+        "balanced": "balanced" if records.unequal_classes else "",
         "reference": "article" if any(_references(records)) else "",
         "seeds": "seeds" if records.seeds_differ else "",
         "gain": "gain with it" if left_out else "gain",
@@ -37,6 +38,7 @@ def notes(records: Records) -> str:
         f"{records.chosen_on} images, paired seed by seed; the interval covers the noise of seeds "
         "and of images, whose parts (standard deviations of the gain) stand beside it."
         f"{pairing if records.seeds_differ else ''}"
+        f"{' ' + BALANCED if records.unequal_classes else ''}"
         f"{' ' + LOOKS if records.climb['budget'] is not None else ''}"
         " Verdicts are corrected for the number of rungs (Holm), so a gain whose own interval "
         "leaves out 0 can still be unclear. Seeds needed: how many more would tell a gain of this "
@@ -99,6 +101,7 @@ def _shown(row: dict[str, Any], records: Records) -> dict[str, Any]:
         "on_control": bool(row["base"]) and records.rung(row["base"])["control"],
         "validation": "= test" if chosen_on_test else spread(rung["val_accuracy"]),
         "test": spread(rung["test_accuracy"]),
+        "balanced": (spread(records.balanced_accuracy(rung)) if records.unequal_classes else ""),
         "reference": percent(row["reference"]) if row["reference"] is not None else "",
         "seeds": str(row["seeds"]),
         "verdict": row["verdict"] or "",
