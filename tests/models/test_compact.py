@@ -64,6 +64,23 @@ def test_a_whitened_stem_is_fixed_but_for_its_bias() -> None:
     assert network.stem(torch.rand(1, 3, 32, 32)).shape == (1, 24, 31, 31)
 
 
+def test_a_whitened_stem_may_keep_fewer_pairs_of_filters() -> None:
+    network = Compact(whitened_patch=3, whitened_pairs=8).build((1, 28, 28), 10, generator(0))
+
+    assert network.stem(torch.rand(1, 1, 28, 28)).shape == (1, 16, 26, 26)
+
+
+@pytest.mark.parametrize("pairs", [0, 10])
+def test_more_pairs_than_a_patch_has_numbers_are_refused(pairs: int) -> None:
+    with pytest.raises(ConfigError, match="1 to 9"):
+        Compact(whitened_patch=3, whitened_pairs=pairs).build((1, 28, 28), 10, generator(0))
+
+
+def test_pairs_without_a_whitened_patch_are_refused() -> None:
+    with pytest.raises(ConfigError, match="whitened_pairs 8 has no effect"):
+        Compact(whitened_pairs=8)
+
+
 def test_whitened_patches_and_a_stem_width_are_refused_together() -> None:
     with pytest.raises(ConfigError, match="stem_width 16 has no effect"):
         Compact(whitened_patch=2, stem_width=16)

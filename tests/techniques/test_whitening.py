@@ -38,11 +38,13 @@ def test_eps_keeps_directions_without_content_small() -> None:
     assert filters.norm(dim=1).max() <= 1 / 1e-2**0.5 + 1e-4
 
 
-def prepared(technique: Whitening, images: torch.Tensor, seed: int = 0) -> ScaledNetwork:
+def prepared(
+    technique: Whitening, images: torch.Tensor, seed: int = 0, pairs: int | None = None
+) -> ScaledNetwork:
     pixels = (255 * images).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
     labels = torch.zeros(len(images), dtype=torch.int64)
     train = LabelledImages(pixels, labels, CLASSES)
-    model = Compact(widths=(4,), whitened_patch=2)
+    model = Compact(widths=(4,), whitened_patch=2, whitened_pairs=pairs)
     net = model.build(train.shape, 2, generator(0))
     network = ScaledNetwork(net, *input_statistics("standardized", train))
     technique.prepare(network, train, generator(seed))
@@ -60,6 +62,19 @@ def test_the_first_layer_whitens_the_scaled_images_and_has_each_filter_twice() -
     torch.testing.assert_close(moments, torch.eye(12), atol=0.02, rtol=0)
     assert torch.equal(layer.weight[:12], -layer.weight[12:])
     assert (layer.bias == 0).all()
+
+
+def test_fewer_pairs_of_filters_are_those_along_which_patches_vary_most() -> None:
+    images = smooth_images(50, 3)
+    net = prepared(Whitening(), images)
+    every = net.net.stem.conv.weight
+    few = prepared(Whitening(), images, pairs=4).net.stem.conv.weight
+    directions = F.normalize(every[:12].flatten(1))
+    patches = F.unfold((images - net.mean) / net.std, 2).transpose(1, 2).flatten(0, 1)
+    spread = (patches @ directions.t()).square().mean(0)
+
+    assert torch.equal(few, torch.cat([every[8:12], every[20:]]))
+    assert spread[:8].max() < spread[8:].min()
 
 
 def test_only_so_many_images_are_looked_at() -> None:

@@ -141,16 +141,17 @@ class SameConv2d(nn.Conv2d):
 class WhitenedConv2d(nn.Conv2d):
     """A convolution whose filters are fixed and come in pairs, one the other's negative.
 
-    (N, C, H, W) to (N, 2·C·size², H - size + 1, W - size + 1). Before the technique `whitening`
-    sets them, the filters are drawn at random as any others; the bias is trained.
+    (N, C, H, W) to (N, 2·pairs, H - size + 1, W - size + 1). Before the technique `whitening` sets
+    them, the filters are drawn at random as any others; the bias is trained.
 
     Args:
         channels: C.
         size: Height and width of the filters, in pixels.
+        pairs: Of filters, C·size² at most.
     """
 
-    def __init__(self, channels: int, size: int) -> None:
-        super().__init__(channels, 2 * channels * size**2, size)
+    def __init__(self, channels: int, size: int, pairs: int) -> None:
+        super().__init__(channels, 2 * pairs, size)
         self.weight.requires_grad_(False)
 
 

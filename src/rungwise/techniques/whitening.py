@@ -28,7 +28,8 @@ class Whitening(Technique):
     """Start from features that the net would have to spend its first epochs on.
 
     The filters are the eigenvectors of the training patches' second moments, each divided by the
-    root of its eigenvalue, and their negatives. They stay fixed; the layer's bias is trained until
+    root of its eigenvalue, and their negatives; where the layer has fewer pairs, those of the
+    greatest eigenvalues. They stay fixed; the layer's bias is trained until
     `bias_until`, and from then on no gradient is led back into the first layer.
 
     Raises:
@@ -64,7 +65,8 @@ class Whitening(Technique):
         layer = _first_layer(net)
         chosen = train.take(torch.randperm(len(train), generator=rng)[: self.images])
         scaled = (net.scaled(to_unit(pixels)) for pixels, _ in chosen.batches(PIECE))
-        filters = whitening_filters(scaled, layer.kernel_size[0], self.eps)
+        pairs = layer.out_channels // 2
+        filters = whitening_filters(scaled, layer.kernel_size[0], self.eps)[-pairs:]
         with torch.no_grad():
             layer.weight.copy_(torch.cat([filters, -filters]).view(layer.weight.shape))
 
@@ -86,8 +88,8 @@ def whitening_filters(pieces: Iterable[torch.Tensor], size: int, eps: float) -> 
         eps: Added to the eigenvalues.
 
     Returns:
-        (C·size², C·size²) float32; a row is a filter, in the order (C, size, size). The mean is
-        not taken out of the patches.
+        (C·size², C·size²) float32; a row is a filter, in the order (C, size, size), that of the
+        greatest eigenvalue last. The mean is not taken out of the patches.
     """
     moments, count = torch.zeros((), dtype=torch.float64), 0
     for images in pieces:

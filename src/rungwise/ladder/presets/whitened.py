@@ -40,12 +40,25 @@ def muon(batch_size: int, width: int, lr: float) -> Muon:
 
 
 def whitened(
-    name: str, widths: tuple[int, ...], patch: int, *, epochs: int, batch_size: int, lr: float
+    name: str,
+    widths: tuple[int, ...],
+    patch: int,
+    *,
+    pairs: int | None = None,
+    epochs: int,
+    batch_size: int,
+    lr: float,
 ) -> Recipe:
     """Return the recipe that a preset adds its augmentations and views to."""
     return Recipe(
         name=name,
-        model=Compact(widths=widths, whitened_patch=patch, identity_init=True, norm_scale=False),
+        model=Compact(
+            widths=widths,
+            whitened_patch=patch,
+            whitened_pairs=pairs,
+            identity_init=True,
+            norm_scale=False,
+        ),
         input="standardized",
         techniques=(LabelSmoothing(amount=0.2), Whitening(bias_until=0.4)),
         optimizer=muon(batch_size, widths[-1], lr),
