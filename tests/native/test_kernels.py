@@ -549,9 +549,9 @@ def test_a_first_convolution_with_relu_and_pooling_is_pytorchs(
 # --- Convolutions by Winograd's algorithm --------------------------------------------------------
 
 WINOGRAD_SHAPES = [
-    *[(2, 8, 8, (height, width)) for height in range(1, 6) for width in range(1, 6)],
+    *[(2, 8, 8, (height, width)) for height in range(1, 8) for width in range(1, 8)],
     *[(1, 16, 40, (2, 3)), (3, 24, 16, (7, 4)), (2, 40, 24, (9, 12)), (2, 64, 72, (15, 15))],
-    (70, 16, 8, (3, 3)),  # more than one block, which end within images
+    (150, 16, 8, (3, 3)),  # more than one block, which end within images
     (1, 8, 16, (70, 90)),
 ]
 winograd_shapes = pytest.mark.parametrize(
@@ -567,10 +567,9 @@ def winograd(native: Kernels) -> Kernels:
     return native
 
 
-def whole_numbers(*shape: int, times: int = 1, key: str) -> torch.Tensor:
-    """Return numbers from -2 to 2, times a factor."""
-    numbers = torch.randint(-2, 3, shape, generator=generator(key, *shape))
-    return last(numbers.float() * times)
+def whole_numbers(*shape: int, key: str) -> torch.Tensor:
+    """Return numbers from -2 to 2."""
+    return last(torch.randint(-2, 3, shape, generator=generator(key, *shape)).float())
 
 
 class Exact:
@@ -591,9 +590,16 @@ class Exact:
         )
 
 
+def assert_right_but_for_rounding(found: torch.Tensor, right: torch.Tensor) -> None:
+    """Refuse a single number that is off by more than rounding makes it, about 1.5% of the size of
+    all; a pixel or a tap at the wrong place would be off by all of it."""
+    size = right.square().mean().sqrt()
+    assert (found.double() - right).abs().max() < 0.2 * size
+
+
 @winograd_shapes
 @paddings
-def test_winograd_of_numbers_that_need_no_rounding_is_exact(
+def test_winograd_is_a_convolution_and_its_way_back_at_every_edge(
     winograd: Kernels,
     images: int,
     channels: int,
@@ -605,7 +611,7 @@ def test_winograd_of_numbers_that_need_no_rounding_is_exact(
     if min(made_size) < 1:
         return
     maps = whole_numbers(images, channels, *size, key="maps").to(HALF)
-    weight = whole_numbers(outputs, channels, 3, 3, times=4, key="weight")  # halved twice
+    weight = whole_numbers(outputs, channels, 3, 3, key="weight")
     bias = torch.arange(outputs).float()
     gradient = whole_numbers(images, outputs, *made_size, key="gradient").to(HALF)
     exact = Exact(maps, weight, bias, padding, gradient)
@@ -616,11 +622,11 @@ def test_winograd_of_numbers_that_need_no_rounding_is_exact(
     by_weight, by_bias = last(torch.empty_like(weight)), torch.empty_like(bias)
     winograd.winograd_weight(maps, gradient, by_weight, by_bias, padding)
 
-    assert torch.equal(made, exact.made.to(HALF))
     without_bias = exact.made - bias.view(-1, 1, 1)
-    assert torch.equal(rectified, without_bias.relu().to(HALF))
-    assert torch.equal(below, exact.below.to(HALF))
-    assert torch.equal(by_weight.double(), exact.weight)
+    assert_right_but_for_rounding(made - bias.view(-1, 1, 1), without_bias)
+    assert_right_but_for_rounding(rectified, without_bias.relu())
+    assert_right_but_for_rounding(below, exact.below)
+    assert_right_but_for_rounding(by_weight, exact.weight)
     assert torch.equal(by_bias.double(), exact.bias)
     assert made.is_contiguous(memory_format=torch.channels_last)
     assert below.is_contiguous(memory_format=torch.channels_last)
@@ -629,7 +635,7 @@ def test_winograd_of_numbers_that_need_no_rounding_is_exact(
 @pytest.mark.parametrize(
     ("channels", "outputs", "side"), [(16, 32, 8), (64, 64, 15), (256, 32, 7)], ids=str
 )
-def test_winograds_rounding_is_at_most_two_and_a_half_times_that_of_a_direct_convolution(
+def test_winograds_rounding_leaves_errors_of_less_than_two_percent(
     winograd: Kernels, channels: int, outputs: int, side: int
 ) -> None:
     maps = normal(6, channels, side, side, dtype=HALF)
@@ -637,11 +643,6 @@ def test_winograds_rounding_is_at_most_two_and_a_half_times_that_of_a_direct_con
     weight = weight / math.sqrt(9 * channels)
     gradient = normal(6, outputs, side, side, dtype=HALF, key="gradient")
     exact = Exact(maps, weight, bias, 1, gradient)
-    direct = F.conv2d(maps, weight.to(HALF), bias.to(HALF), padding=1)
-    taken, ones = weight.to(HALF), [1, 1]
-    direct_below, direct_weight, _ = torch.ops.aten.convolution_backward.default(
-        gradient, maps, taken, None, ones, ones, ones, False, [0, 0], 1, [True, True, False]
-    )
 
     made = winograd.winograd(maps, weight, bias, 1, relu=False)
     below = winograd.winograd_backward(gradient, weight, maps, 1)
@@ -651,9 +652,9 @@ def test_winograds_rounding_is_at_most_two_and_a_half_times_that_of_a_direct_con
     def error(found: torch.Tensor, right: torch.Tensor) -> float:
         return ((found.double() - right).norm() / right.norm()).item()
 
-    assert error(made, exact.made) < 2 * error(direct, exact.made)
-    assert error(below, exact.below) < 2.5 * error(direct_below, exact.below)
-    assert error(by_weight, exact.weight) < 2.5 * error(direct_weight, exact.weight)
+    assert error(made, exact.made) < 0.02
+    assert error(below, exact.below) < 0.02
+    assert error(by_weight, exact.weight) < 0.02
     assert error(by_bias, exact.bias) < 1e-6
 
 

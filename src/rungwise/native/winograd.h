@@ -1,18 +1,14 @@
-// 3x3 convolutions of stride 1 by Winograd's F(2x2, 3x3), in bfloat16.
+// 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3), in bfloat16.
 //
-// A tile of 2x2 results needs 16 multiplications for each input and output channel instead of 36:
-// the 4x4 pixels below it and the 3x3 taps become 16 points each, which are multiplied point by
-// point, summed over the channels in float32 and turned into results. On each axis, with
-// pixels d, taps g, products m and slopes s (the gradients of the results):
+// A tile of 4x4 results needs 36 multiplications for each input and output channel instead of 144:
+// the 6x6 pixels below it and the 3x3 taps become 36 points each, which are multiplied point by
+// point, summed over the channels in float32 and turned into results. On each axis both are taken
+// as polynomials, whose values at 0, 1, -1, 1/2, -2 and infinity are multiplied; `points_of_...`
+// and `..._of_products` below say how. These places round less than 0, 1, -1, 2, -2 do.
 //
-//   points of pixels  d0 - d2, d1 + d2, d2 - d1, d1 - d3
-//   points of taps    g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2
-//   results           m0 + m1 + m2, m1 - m2 - m3
-//   points of slopes  s0, s0 + s1, s0 - s1, -s1
-//   slopes of taps    m0 + (m1 + m2) / 2, (m1 - m2) / 2, (m1 + m2) / 2 + m3
-//
-// Source: Lavin and Gray 2015, "Fast algorithms for convolutional neural networks",
-// arXiv:1509.09308.
+// Sources: Lavin and Gray 2015, "Fast algorithms for convolutional neural networks",
+// arXiv:1509.09308; the places: Barabasz et al. 2018, "Error analysis and improving the accuracy of
+// Winograd convolution for deep neural networks", arXiv:1803.10986.
 //
 // Some lines of tiles are done at a time, so that their points stay in the processor's cache, and
 // what the next block reads is fetched from memory while this one multiplies. The products are
@@ -37,14 +33,19 @@
 namespace {
 namespace winograd {
 
-constexpr int POINTS = 16;
+constexpr int TILE = 4;  // Results of a tile on each axis,
+constexpr int SIDE = 6;  // and points.
+constexpr int POINTS = SIDE * SIDE;
+constexpr int ALL = SIDE + 1;  // The point of slopes that is the sum of all: the values at 1.
 constexpr int ROWS = LANES / 2;        // Channels of a panel of pixels; all are multiples of it.
 constexpr int COLUMNS = 2 * LANES;     // Output channels of a panel of weights or slopes.
-constexpr int64_t TILES = 96;          // Of a block of the convolution,
-constexpr int64_t WEIGHT_TILES = 256;  // and of the slopes of the weights; both measured.
+constexpr int64_t TILES = 48;          // Of a block of the convolution,
+constexpr int64_t WEIGHT_TILES = 128;  // and of the slopes of the weights; both measured.
 constexpr int64_t ALIGNED = 32;        // Channels that fill a line of the cache.
 
 typedef __m512i Pairs;  // Sixteen pairs of bfloat16.
+
+inline int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
 
 struct Stack {  // Maps of images, one below the other.
     const bf16 *values;
@@ -56,8 +57,8 @@ struct Shape {
 
     int64_t out_height() const { return height + 2 * padding - 2; }
     int64_t out_width() const { return width + 2 * padding - 2; }
-    int64_t high() const { return (out_height() + 1) / 2; }  // Tiles on each other,
-    int64_t wide() const { return (out_width() + 1) / 2; }   // and beside each other.
+    int64_t high() const { return parts(out_height(), TILE); }  // Tiles on each other,
+    int64_t wide() const { return parts(out_width(), TILE); }   // and beside each other.
     int64_t lines() const { return images * high(); }
     int64_t elements() const { return images * height * width * std::max(channels, outputs); }
 
@@ -68,8 +69,6 @@ struct Shape {
         return {images, out_height(), out_width(), 2 - padding, outputs, channels};
     }
 };
-
-inline int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
 
 template <class T> struct Buffer {  // Not set to 0, and at the start of a line of the cache.
     struct Free {
@@ -103,7 +102,7 @@ inline Pairs paired(Floats first, Floats second) {  // One of each in every pair
 
 // --- Tiles, and blocks of them -------------------------------------------------------------------
 
-// Some lines of tiles. At an odd edge tiles stick out; what their last point of that axis would add
+// Some lines of tiles. At some edges tiles stick out; what their last point of that axis would add
 // is not asked for (or is 0). They are placed first and last, so that the tiles of which a point is
 // asked for always stand behind one another.
 struct Block {
@@ -114,7 +113,7 @@ struct Block {
     // `unit`: what `from` and `to` shall be multiples of.
     void set(const Shape &shape, int64_t first_line, int64_t line_count, int64_t unit) {
         first = first_line, lines = line_count, count = lines * shape.wide();
-        const int64_t wide = shape.wide(), edge = shape.out_width() % 2, end = first + lines;
+        const int64_t wide = shape.wide(), edge = shape.out_width() % TILE > 0, end = first + lines;
         int64_t last_lines = 0;
         for (int64_t line = first; line < end; ++line) last_lines += sticks_out(shape, line);
         const int64_t inner = (lines - last_lines) * edge;  // Where the tiles inside start,
@@ -128,14 +127,14 @@ struct Block {
                 places.push_back(int32_t(next[kind]++));
             }
         for (int point = 0; point < POINTS; ++point) {
-            const bool last_row = point / 4 == 3, last_column = point % 4 == 3;
+            const bool last_row = point / SIDE == SIDE - 1, last_column = point % SIDE == SIDE - 1;
             from[point] = (last_column ? inner : 0) / unit * unit;
             to[point] = parts(last_row ? bottom : last_column ? corner : count, unit) * unit;
         }
     }
 
     static bool sticks_out(const Shape &shape, int64_t line) {
-        return shape.out_height() % 2 && line % shape.high() == shape.high() - 1;
+        return shape.out_height() % TILE && line % shape.high() == shape.high() - 1;
     }
 };
 
@@ -164,7 +163,7 @@ struct Ahead {
     Ahead(Stack maps, const Shape &shape, int64_t first, int64_t last, int64_t calls) {
         const auto start = [&](int64_t line) {
             line = std::min(line, shape.lines());
-            const int64_t y = std::min(2 * (line % shape.high()), maps.height);
+            const int64_t y = std::min(TILE * (line % shape.high()), maps.height);
             const int64_t row = line / shape.high() * maps.height + y;
             return reinterpret_cast<const char *>(maps.values + row * maps.row);
         };
@@ -179,40 +178,74 @@ struct Ahead {
 
 // --- From pixels and taps to points, and from sums of products to results ------------------------
 
-struct Column {  // The four points of an axis, of one channel in each lane.
-    Floats at[4];
+struct Column {  // The points of an axis, or what becomes them, of one channel in each lane.
+    Floats at[SIDE];
 };
 
 struct Points {
     Floats at[POINTS];
 };
 
-inline Column points_of_pixels(Floats a, Floats b, Floats c, Floats d) {
-    return {{a - c, b + c, c - b, b - d}};
+inline Column points_of_pixels(const Column &d) {
+    const Floats a = d.at[1] - d.at[3], b = d.at[2] - d.at[4];
+    return {{d.at[0] - 2 * d.at[2] + d.at[4] - 1.5f * a,
+             d.at[2] + 5 * d.at[3] - 2 * (d.at[1] - d.at[4]),
+             5 * d.at[2] - d.at[3] - 2 * (d.at[1] + d.at[4]), 2 * a + b, a - 2 * b,
+             d.at[1] - 2 * d.at[3] + d.at[5] - 1.5f * b}};
 }
 
 inline Column points_of_taps(Floats a, Floats b, Floats c) {
-    return {{a, 0.5f * (a + c + b), 0.5f * (a + c - b), c}};
+    return {{a, (a + c + b) * (1 / 6.f), (a + c - b) * (1 / 6.f), (4 * a + 2 * b + c) * (4 / 15.f),
+             (a - 2 * b + 4 * c) * (1 / 30.f), c}};
+}
+
+inline Column points_of_slopes(const Floats s[TILE]) {
+    const Floats even = s[0] + s[2], odd = s[1] + s[3];
+    return {{s[0], even + odd, even - odd,
+             s[0] + 0.5f * s[1] + 0.25f * s[2] + 0.125f * s[3],
+             s[0] - 2 * s[1] + 4 * s[2] - 8 * s[3], s[3]}};
+}
+
+inline void results_of_products(const Column &m, Floats results[TILE]) {
+    const Floats even = m.at[1] + m.at[2], odd = m.at[1] - m.at[2];
+    results[0] = m.at[0] + even + m.at[3] + m.at[4];
+    results[1] = odd + 0.5f * m.at[3] - 2 * m.at[4];
+    results[2] = even + 0.25f * m.at[3] + 4 * m.at[4];
+    results[3] = odd + 0.125f * m.at[3] - 8 * m.at[4] + m.at[5];
+}
+
+inline void taps_of_products(const Column &m, Floats taps[3]) {
+    const Floats even = (m.at[1] + m.at[2]) * (1 / 6.f), odd = (m.at[1] - m.at[2]) * (1 / 6.f);
+    taps[0] = m.at[0] + even + (16 / 15.f) * m.at[3] + (1 / 30.f) * m.at[4];
+    taps[1] = odd + (8 / 15.f) * m.at[3] - (1 / 15.f) * m.at[4];
+    taps[2] = even + (4 / 15.f) * m.at[3] + (2 / 15.f) * m.at[4] + m.at[5];
 }
 
 inline Points points_of_taps(const Floats taps[9]) {
     Column down[3];
     for (int x = 0; x < 3; ++x) down[x] = points_of_taps(taps[x], taps[3 + x], taps[6 + x]);
     Points points;
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < SIDE; ++i) {
         const Column across = points_of_taps(down[0].at[i], down[1].at[i], down[2].at[i]);
-        for (int j = 0; j < 4; ++j) points.at[4 * i + j] = across.at[j];
+        for (int j = 0; j < SIDE; ++j) points.at[SIDE * i + j] = across.at[j];
     }
     return points;
 }
 
-// The four rows of pixels below a line of tiles; a row outside is one of zeros.
+inline Column row_of(const Column columns[SIDE], int row) {
+    Column found;
+#pragma GCC unroll 6
+    for (int j = 0; j < SIDE; ++j) found.at[j] = columns[j].at[row];
+    return found;
+}
+
+// The rows of pixels below a line of tiles; a row outside is one of zeros.
 struct Rows {
-    const bf16 *at[4];
+    const bf16 *at[SIDE];
 
     Rows(const bf16 *in, const Shape &shape, int64_t line, const bf16 *zeros) {
-        const int64_t image = line / shape.high(), top = 2 * (line % shape.high()) - shape.padding;
-        for (int64_t i = 0; i < 4; ++i) {
+        const int64_t image = line / shape.high(), top = TILE * (line % shape.high()) - shape.padding;
+        for (int64_t i = 0; i < SIDE; ++i) {
             const bool inside = top + i >= 0 && top + i < shape.height;
             const int64_t row = image * shape.height + top + i;
             at[i] = inside ? in + row * shape.width * shape.channels : zeros;
@@ -221,12 +254,14 @@ struct Rows {
     template <int lanes> inline Column column(const Shape &shape, int64_t x, int64_t c) const {
         if (x < 0 || x >= shape.width) return Column{};
         const int64_t offset = x * shape.channels + c;
-        return points_of_pixels(load(at[0] + offset, lanes), load(at[1] + offset, lanes),
-                                load(at[2] + offset, lanes), load(at[3] + offset, lanes));
+        Column pixels;
+#pragma GCC unroll 6
+        for (int i = 0; i < SIDE; ++i) pixels.at[i] = load(at[i] + offset, lanes);
+        return points_of_pixels(pixels);
     }
 };
 
-// points: of each of the 16, for each tile of the block, all channels.
+// points: each of them, for each tile of the block, all channels.
 inline void take_pixels(const bf16 *in, const Shape &shape, const Block &block, const bf16 *zeros,
                         bf16 *points, int64_t row, int64_t step) {
     for (int64_t line = 0; line < block.lines; ++line) {
@@ -237,33 +272,35 @@ inline void take_pixels(const bf16 *in, const Shape &shape, const Block &block, 
             const auto column = [&](int64_t x) {
                 return rows.template column<count>(shape, x - shape.padding, channel);
             };
-            Column a = column(0), b = column(1);  // Two columns belong to the next tile too.
+            Column columns[SIDE];
+            columns[TILE] = column(0), columns[TILE + 1] = column(1);
             for (int64_t x = 0; x < shape.wide(); ++x) {
-                const Column c = column(2 * x + 2), d = column(2 * x + 3);
+                columns[0] = columns[TILE], columns[1] = columns[TILE + 1];  // Of two tiles.
+#pragma GCC unroll 6
+                for (int j = 2; j < SIDE; ++j) columns[j] = column(TILE * x + j);
                 bf16 *to = points + place[x] * row + channel;
-#pragma GCC unroll 4
-                for (int i = 0; i < 4; ++i) {
-                    const Column across = points_of_pixels(a.at[i], b.at[i], c.at[i], d.at[i]);
-#pragma GCC unroll 4
-                    for (int j = 0; j < 4; ++j)
-                        narrow(to + (4 * i + j) * step, across.at[j], lanes);
+#pragma GCC unroll 6
+                for (int i = 0; i < SIDE; ++i) {
+                    const Column across = points_of_pixels(row_of(columns, i));
+#pragma GCC unroll 6
+                    for (int j = 0; j < SIDE; ++j)
+                        narrow(to + (SIDE * i + j) * step, across.at[j], lanes);
                 }
-                a = c, b = d;
             }
         });
     }
 }
 
-// sums: of each of the 16 points, for each tile of the block, the columns of one panel.
+// sums: of each point, for each tile of the block, the columns of one panel.
 template <bool RELU>
 void put_results(const float *sums, int64_t step, const Shape &shape, const Block &block,
                  int64_t panel, const float *bias, bf16 *out) {
     const int64_t below = shape.out_width() * shape.outputs, start = panel * COLUMNS;
     for (int64_t line = 0; line < block.lines; ++line) {
-        const int64_t whole = block.first + line, y = 2 * (whole % shape.high());
-        const bool two_rows = y + 1 < shape.out_height();
+        const int64_t whole = block.first + line, y = TILE * (whole % shape.high());
+        const int rows = int(std::min<int64_t>(TILE, shape.out_height() - y));
         const int32_t *place = &block.places[line * shape.wide()];
-        bf16 *row = out + (whole / shape.high() * shape.out_height() + y) * below;
+        bf16 *above = out + (whole / shape.high() * shape.out_height() + y) * below;
         const int64_t end = std::min(start + COLUMNS, shape.outputs);
         each_vector(start, end, [&](int64_t channel, auto lanes) {
             const Floats shift = bias ? load(bias + channel, lanes) : all(0);
@@ -273,20 +310,28 @@ void put_results(const float *sums, int64_t step, const Shape &shape, const Bloc
             };
             for (int64_t x = 0; x < shape.wide(); ++x) {
                 const float *from = sums + place[x] * COLUMNS + channel - start;
-                const bool two_columns = 2 * x + 1 < shape.out_width();
-                Floats top[4] = {}, low[4] = {};
-                for (int j = 0; j < 3 + two_columns; ++j) {
-                    const auto sum = [&](int i) { return load(from + (4 * i + j) * step, LANES); };
-                    const Floats second = sum(1), third = sum(2);
-                    top[j] = sum(0) + (second + third);
-                    if (two_rows) low[j] = (second - third) - sum(3);
+                const int columns = int(std::min<int64_t>(TILE, shape.out_width() - TILE * x));
+                Floats down[SIDE][TILE];
+#pragma GCC unroll 6
+                for (int j = 0; j < SIDE; ++j) {  // Of tiles that stick out, no last point was made.
+                    Column products{};
+                    if (j < SIDE - 1 || columns == TILE) {
+#pragma GCC unroll 6
+                        for (int i = 0; i < SIDE; ++i)
+                            if (i < SIDE - 1 || rows == TILE)
+                                products.at[i] = load(from + (SIDE * i + j) * step, LANES);
+                    }
+                    results_of_products(products, down[j]);
                 }
-                bf16 *to = row + 2 * x * shape.outputs + channel;
-                put(to, top[0] + (top[1] + top[2]));
-                if (two_columns) put(to + shape.outputs, (top[1] - top[2]) - top[3]);
-                if (two_rows) put(to + below, low[0] + (low[1] + low[2]));
-                if (two_rows && two_columns)
-                    put(to + below + shape.outputs, (low[1] - low[2]) - low[3]);
+                bf16 *to = above + TILE * x * shape.outputs + channel;
+                for (int row = 0; row < rows; ++row, to += below) {
+                    Column products;
+                    Floats results[TILE];
+                    for (int j = 0; j < SIDE; ++j) products.at[j] = down[j][row];
+                    results_of_products(products, results);
+                    for (int column = 0; column < columns; ++column)
+                        put(to + column * shape.outputs, results[column]);
+                }
             }
         });
     }
@@ -438,42 +483,47 @@ struct Tile {
     int64_t line, x;
 };
 
-// The points of the slopes of a tile, but for the signs of the last row and the last column.
 template <int lanes>
 inline Points points_of_slopes(const bf16 *slopes, const Shape &shape, Tile tile, int64_t channel) {
-    const int64_t y = 2 * (tile.line % shape.high()), x = 2 * tile.x;
-    const int64_t row = tile.line / shape.high() * shape.out_height() + y, right = shape.outputs;
-    const int64_t below = shape.out_width() * shape.outputs;
-    const bool two_columns = x + 1 < shape.out_width(), two_rows = y + 1 < shape.out_height();
-    const bf16 *at = slopes + row * below + x * right + channel;
-    const Floats a = load(at, lanes), b = two_columns ? load(at + right, lanes) : all(0);
-    const Floats c = two_rows ? load(at + below, lanes) : all(0);
-    const Floats d = two_rows && two_columns ? load(at + below + right, lanes) : all(0);
-    const Floats first[4] = {a, a + c, a - c, c}, second[4] = {b, b + d, b - d, d};
-    Points points;
+    const int64_t y = TILE * (tile.line % shape.high()), x = TILE * tile.x;
+    const int64_t above = tile.line / shape.high() * shape.out_height() + y;
+    const bf16 *at = slopes + (above * shape.out_width() + x) * shape.outputs + channel;
+    const int64_t rows = shape.out_height() - y, columns = shape.out_width() - x;
+    Column down[TILE];
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-        points.at[4 * i] = first[i];
-        points.at[4 * i + 1] = first[i] + second[i];
-        points.at[4 * i + 2] = first[i] - second[i];
-        points.at[4 * i + 3] = second[i];
+    for (int j = 0; j < TILE; ++j) {
+        Floats column[TILE];
+#pragma GCC unroll 4
+        for (int i = 0; i < TILE; ++i) {
+            const bool inside = i < rows && j < columns;
+            const int64_t offset = (i * shape.out_width() + j) * shape.outputs;
+            column[i] = inside ? load(at + offset, lanes) : all(0);
+        }
+        down[j] = points_of_slopes(column);
+    }
+    Points points;
+#pragma GCC unroll 6
+    for (int i = 0; i < SIDE; ++i) {
+        const Floats row[TILE] = {down[0].at[i], down[1].at[i], down[2].at[i], down[3].at[i]};
+        const Column across = points_of_slopes(row);
+#pragma GCC unroll 6
+        for (int j = 0; j < SIDE; ++j) points.at[SIDE * i + j] = across.at[j];
     }
     return points;
 }
 
 template <int lanes>
 inline Points points_below(const Rows &rows, const Shape &shape, int64_t x, int64_t channel) {
-    Column column[4];
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j)
-        column[j] = rows.column<lanes>(shape, 2 * x - shape.padding + j, channel);
+    Column columns[SIDE];
+#pragma GCC unroll 6
+    for (int j = 0; j < SIDE; ++j)
+        columns[j] = rows.column<lanes>(shape, TILE * x - shape.padding + j, channel);
     Points points;
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-        const Column across = points_of_pixels(column[0].at[i], column[1].at[i],  //
-                                               column[2].at[i], column[3].at[i]);
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) points.at[4 * i + j] = across.at[j];
+#pragma GCC unroll 6
+    for (int i = 0; i < SIDE; ++i) {
+        const Column across = points_of_pixels(row_of(columns, i));
+#pragma GCC unroll 6
+        for (int j = 0; j < SIDE; ++j) points.at[SIDE * i + j] = across.at[j];
     }
     return points;
 }
@@ -507,8 +557,8 @@ struct Slopes {
     }
 };
 
-// The points of all tiles of a block, in pairs of tiles: for each of the 16 and each panel of
-// channels, for each pair of tiles, a pair for each channel.
+// The points of all tiles of a block, in pairs of tiles: for each point and each panel of channels,
+// for each pair of tiles, a pair for each channel.
 struct PairedPoints {
     const Shape &shape;
     int64_t pixel_step, slope_step;
@@ -546,7 +596,6 @@ struct PairedPoints {
             Points next{};
             if (two) next = points_below<lanes>(other, shape, second.x, channel);
             bf16 *to = pixels.data() + (channel / ROWS * pairs + pair) * 2 * ROWS;
-#pragma GCC unroll 16
             for (int point = 0; point < POINTS; ++point, to += pixel_step) {
                 const Pairs both = paired(one.at[point], next.at[point]);
                 const __m256i low = _mm512_castsi512_si256(both);
@@ -563,21 +612,15 @@ struct PairedPoints {
             const Points one = points_of_slopes<lanes>(gradient, shape, first, channel);
             Points next{};
             if (two) next = points_of_slopes<lanes>(gradient, shape, second, channel);
-            store(&bias[channel], load(&bias[channel], LANES) + (one.at[5] + next.at[5]), LANES);
+            const Floats sum = one.at[ALL] + next.at[ALL];
+            store(&bias[channel], load(&bias[channel], LANES) + sum, LANES);
             const int64_t place = (channel / COLUMNS * pairs + pair) * COLUMNS + channel % COLUMNS;
             bf16 *to = slopes.data() + 2 * place;
-#pragma GCC unroll 16
             for (int point = 0; point < POINTS; ++point, to += slope_step)
                 _mm512_storeu_si512(to, paired(one.at[point], next.at[point]));
         });
     }
 };
-
-inline void slopes_of_taps(const Floats m[4], Floats taps[3]) {
-    taps[0] = m[0] + 0.5f * (m[1] + m[2]);
-    taps[1] = 0.5f * (m[1] - m[2]);
-    taps[2] = 0.5f * (m[1] + m[2]) + m[3];
-}
 
 // The weights' slopes of one panel: the sums of all threads, in their order, turned into taps.
 inline void put_slopes(const std::vector<Slopes> &found, const Shape &shape, int64_t columns,
@@ -585,20 +628,20 @@ inline void put_slopes(const std::vector<Slopes> &found, const Shape &shape, int
     float turned[COLUMNS][9][ROWS];
     for (int row = 0; row < ROWS; ++row)
         for (int column = 0; column < COLUMNS; column += LANES) {
-            Floats down[4][3], taps[3][3];
-            for (int j = 0; j < 4; ++j) {
-                Floats sum[4] = {};
-                for (int i = 0; i < 4; ++i) {
+            Floats down[SIDE][3], taps[3][3];
+            for (int j = 0; j < SIDE; ++j) {
+                Column sum{};
+                for (int i = 0; i < SIDE; ++i) {
                     const int64_t place = row * COLUMNS + column;
                     for (const Slopes &part : found)
-                        sum[i] += load(part.panel(4 * i + j, columns, rows) + place, LANES);
+                        sum.at[i] += load(part.panel(SIDE * i + j, columns, rows) + place, LANES);
                 }
-                sum[3] = -sum[3];
-                slopes_of_taps(sum, down[j]);
+                taps_of_products(sum, down[j]);
             }
             for (int y = 0; y < 3; ++y) {
-                const Floats across[4] = {down[0][y], down[1][y], down[2][y], -down[3][y]};
-                slopes_of_taps(across, taps[y]);
+                Column across;
+                for (int j = 0; j < SIDE; ++j) across.at[j] = down[j][y];
+                taps_of_products(across, taps[y]);
                 for (int x = 0; x < 3; ++x)
                     for (int lane = 0; lane < LANES; ++lane)
                         turned[column + lane][3 * y + x][row] = taps[y][x][lane];

@@ -30,6 +30,7 @@ from rungwise.training.passes import Pass, Recorded, make_pass
 from rungwise.training.precision import Precision, dtype_of
 from rungwise.training.program import Program
 from rungwise.training.program.instruction import page
+from rungwise.training.program.winograd import pays
 from rungwise.training.weights import FlatWeights
 
 SMALL: dict[str, Model] = {
@@ -67,6 +68,17 @@ variants = pytest.mark.parametrize("model", VARIANTS.values(), ids=VARIANTS.keys
 CLASSES = 5
 NOISE = {"float32": 1e-6, "bfloat16": 2.0**-9}
 """The relative error that rounding makes in a net of one layer."""
+WINOGRAD_NOISE = 2.0**-5
+"""The same of a net with convolutions by Winograd's algorithm: each has 1.3 to 1.6%."""
+
+
+def noise_of(net: nn.Module, number_format: Precision) -> float:
+    """Return the relative error that rounding makes in one layer of the net."""
+    compiled, dtype = kernels(), dtype_of(number_format)
+    convolutions = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
+    if compiled and any(pays(layer, compiled, dtype) for layer in convolutions):
+        return WINOGRAD_NOISE
+    return NOISE[number_format]
 
 
 @dataclass(frozen=True)
@@ -191,8 +203,9 @@ def test_gradients_are_as_exact_as_pytorchs_own(
 
     own, other = (errors(one.gradients, expected.gradients) for one in (ours, theirs))
     # A first layer that is joined with its pooling rounds at another place: maxima may differ.
-    assert own.norm() <= 2.5 * (other.norm() + NOISE[number_format])
-    assert (own <= 2 * (other + 4 * NOISE[number_format])).all()
+    noise = noise_of(net, number_format)
+    assert own.norm() <= 2.5 * (other.norm() + noise)
+    assert (own <= 2 * (other + 4 * noise)).all()
     if number_format == "float32":
         assert own.max() < 2e-5
 
@@ -211,7 +224,7 @@ def test_output_loss_and_right_answers_are_as_exact_as_pytorchs_own(
         for kind, watch in zip(("program", "recorded"), watches, strict=True)
     )
 
-    noise = 4 * NOISE[number_format]
+    noise = 4 * noise_of(net, number_format)
     for own, other, right in zip(watches[0].seen[0], watches[1].seen[0], output, strict=True):
         if right is None:
             assert own is None
@@ -654,8 +667,9 @@ def assert_as_exact_as_pytorch(
     ours, theirs = (found_by(way, whole, batch, number_format) for way in (kind, "recorded"))
 
     own, other = (errors(one.gradients, expected.gradients) for one in (ours, theirs))
-    assert (own <= 2 * (other + noise * NOISE[number_format])).all()
-    torch.testing.assert_close(ours.sums[0], theirs.sums[0], rtol=4 * NOISE[number_format], atol=0)
+    one = noise_of(whole, number_format)
+    assert (own <= 2 * (other + noise * one)).all()
+    torch.testing.assert_close(ours.sums[0], theirs.sums[0], rtol=4 * one, atol=0)
 
 
 @pytest.mark.parametrize("net", TOYS.values(), ids=TOYS.keys())
