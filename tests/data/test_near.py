@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
-from rungwise.data import load
+from rungwise.data import duplicates, load
 from rungwise.data.duplicates import find_near_duplicates, known_in
 from rungwise.data.images import LabelledImages
 from rungwise.data.near import MOST_IMAGES, looked_for, near_in, near_pairs, thumbnails
@@ -170,6 +170,36 @@ def test_images_that_are_known_are_told_exact_and_near() -> None:
     images = scenes(200)
     test = torch.cat([images[:1], scenes(3, seed=5), changed(images[1:2], CHANGES["moved"])])
     assert known_in(labelled(test), labelled(images)).tolist() == [True, *[False] * 3, True]
+
+
+def test_what_is_known_is_looked_for_once_and_anew_where_the_cache_is_damaged(
+    isolated_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(duplicates, "near_in", lambda *args: looks.append(1) or near_in(*args))
+    images = scenes(60)
+    test = torch.cat([scenes(2, seed=5), changed(images[1:2], CHANGES["moved"])])
+
+    first = known_in(labelled(test), labelled(images))
+    again = known_in(labelled(test), labelled(images))
+    of_fewer = known_in(labelled(test), labelled(images[2:]))
+    assert [one.tolist() for one in (first, again, of_fewer)] == [
+        *[[False, False, True]] * 2,
+        [False] * 3,
+    ]
+    assert len(looks) == 2
+
+    for file in (isolated_home / "known").iterdir():
+        file.write_bytes(file.read_bytes()[:-1])
+    assert known_in(labelled(test), labelled(images)).tolist() == [False, False, True]
+    assert len(looks) == 3
+
+
+def test_what_is_known_is_found_where_the_cache_cannot_be_written(isolated_home: Path) -> None:
+    (isolated_home / "known").write_text("a file in the folder's place")
+    images = scenes(60)
+    known = known_in(labelled(changed(images[1:2], CHANGES["moved"])), labelled(images))
+    assert known.tolist() == [True]
 
 
 def test_of_small_images_exact_copies_are_known() -> None:

@@ -1,7 +1,10 @@
 """Images that are there more than once: exact copies by their bits, near duplicates by looks."""
 
+import contextlib
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ from numpy.typing import NDArray
 
 from rungwise.data.images import LabelledImages
 from rungwise.data.near import (
+    METHOD,
     MOST_IMAGES,
     Progress,
     looked_for,
@@ -17,7 +21,10 @@ from rungwise.data.near import (
     near_pairs,
     thumbnails,
 )
+from rungwise.data.places import home_folder
 from rungwise.data.problems import EXAMPLES, LONG_EXAMPLES, Problem
+from rungwise.errors import StorageError
+from rungwise.storage import replacing
 
 Places = NDArray[np.int64]
 
@@ -132,7 +139,8 @@ def known_in(
 ) -> NDArray[np.bool_]:
     """Tell which images are among the others, too, or are near duplicates of one of them.
 
-    Near duplicates are only looked for where images are neither too many nor too small.
+    Near duplicates are only looked for where images are neither too many nor too small; what was
+    found is kept in the cache, so that the next measurement on the same images need not look again.
 
     Args:
         images: N images.
@@ -143,9 +151,25 @@ def known_in(
         (N,) bool.
     """
     known = np.isin(images.identities, others.identities)
-    if looked_for(images.shape, len(images) + len(others)):
-        known[near_in(thumbnails(images), thumbnails(others), progress)[:, 0].numpy()] = True
+    if not looked_for(images.shape, len(images) + len(others)):
+        return known
+    kept = _kept_at(images, others)
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        found = np.load(kept)
+        if (found.dtype, found.shape) == (known.dtype, known.shape):
+            return np.asarray(found)
+    known[near_in(thumbnails(images), thumbnails(others), progress)[:, 0].numpy()] = True
+    with contextlib.suppress(StorageError), replacing(kept) as target, target.open("wb") as file:
+        np.save(file, known)
     return known
+
+
+def _kept_at(images: LabelledImages, others: LabelledImages) -> Path:
+    """Return the file of the cache that tells which images are known from these others."""
+    digest = hashlib.sha256(repr((METHOD, images.shape, len(images))).encode())
+    for part in (images, others):
+        digest.update(part.identities.tobytes())
+    return home_folder() / "known" / f"{digest.hexdigest()[:24]}.npy"
 
 
 def duplicate_problems(

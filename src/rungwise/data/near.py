@@ -25,6 +25,9 @@ import torch.nn.functional as F
 from rungwise.data.images import LabelledImages
 from rungwise.randomness import generator
 
+METHOD = 1
+"""Raised whenever other pairs are found among the same images."""
+
 MOST_IMAGES = 120_000
 """Beyond it near duplicates are not looked for: the time grows with the square."""
 
