@@ -109,7 +109,6 @@ CHANGES = {
         "views": ("averaging", "views"),
     },
     "fashion-mnist/fast": {
-        "quick": ("plain", "optimizer epochs batch_size"),
         "alternating": ("plain", "augment"),
         "views": ("alternating", "views"),
     },
