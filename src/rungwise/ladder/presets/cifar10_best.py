@@ -3,8 +3,8 @@
 Command: `rungwise climb cifar10/best --rungs cutout --seeds 1 --fit-seeds 5` for a net of twelve
 minutes, `--rungs wide` for one of half an hour.
 Measured (docs/results/2026-11-21-presets.md): `cutout` 94.43% ± 0.09 of the test images, 5.6e14
-operations a net, 11.6 minutes on two cores with bfloat16. `wide` has 94.86% of the validation images
-(one seed), 1.3e15; on the test images it has not been measured.
+operations a net, 11.6 minutes on two cores with bfloat16. `wide` has 94.86% of the validation
+images (one seed), 1.3e15; on the test images it has not been measured.
 """
 
 from dataclasses import replace
