@@ -33,10 +33,10 @@
 namespace {
 namespace winograd {
 
-constexpr int TILE = 4;  // Results of a tile on each axis,
-constexpr int SIDE = 6;  // and points.
+constexpr int TILE = 4;         // Results of a tile on each axis,
+constexpr int SIDE = TILE + 2;  // and points.
 constexpr int POINTS = SIDE * SIDE;
-constexpr int ALL = SIDE + 1;  // The point of slopes that is the sum of all: the values at 1.
+constexpr int ALL = SIDE + 1;          // The point of slopes that is their sum: the values at 1.
 constexpr int ROWS = LANES / 2;        // Channels of a panel of pixels; all are multiples of it.
 constexpr int COLUMNS = 2 * LANES;     // Output channels of a panel of weights or slopes.
 constexpr int64_t TILES = 48;          // Of a block of the convolution,
@@ -221,15 +221,23 @@ inline void taps_of_products(const Column &m, Floats taps[3]) {
     taps[2] = even + (4 / 15.f) * m.at[3] + (2 / 15.f) * m.at[4] + m.at[5];
 }
 
+// The points of both axes; `across` gives those of a row of what the other axis has become.
+template <class Across> inline Points points_of_rows(Across across) {
+    Points points;
+#pragma GCC unroll 6
+    for (int i = 0; i < SIDE; ++i) {
+        const Column row = across(i);
+#pragma GCC unroll 6
+        for (int j = 0; j < SIDE; ++j) points.at[SIDE * i + j] = row.at[j];
+    }
+    return points;
+}
+
 inline Points points_of_taps(const Floats taps[9]) {
     Column down[3];
     for (int x = 0; x < 3; ++x) down[x] = points_of_taps(taps[x], taps[3 + x], taps[6 + x]);
-    Points points;
-    for (int i = 0; i < SIDE; ++i) {
-        const Column across = points_of_taps(down[0].at[i], down[1].at[i], down[2].at[i]);
-        for (int j = 0; j < SIDE; ++j) points.at[SIDE * i + j] = across.at[j];
-    }
-    return points;
+    return points_of_rows(
+        [&](int i) { return points_of_taps(down[0].at[i], down[1].at[i], down[2].at[i]); });
 }
 
 inline Column row_of(const Column columns[SIDE], int row) {
@@ -501,15 +509,10 @@ inline Points points_of_slopes(const bf16 *slopes, const Shape &shape, Tile tile
         }
         down[j] = points_of_slopes(column);
     }
-    Points points;
-#pragma GCC unroll 6
-    for (int i = 0; i < SIDE; ++i) {
+    return points_of_rows([&](int i) {
         const Floats row[TILE] = {down[0].at[i], down[1].at[i], down[2].at[i], down[3].at[i]};
-        const Column across = points_of_slopes(row);
-#pragma GCC unroll 6
-        for (int j = 0; j < SIDE; ++j) points.at[SIDE * i + j] = across.at[j];
-    }
-    return points;
+        return points_of_slopes(row);
+    });
 }
 
 template <int lanes>
@@ -518,14 +521,7 @@ inline Points points_below(const Rows &rows, const Shape &shape, int64_t x, int6
 #pragma GCC unroll 6
     for (int j = 0; j < SIDE; ++j)
         columns[j] = rows.column<lanes>(shape, TILE * x - shape.padding + j, channel);
-    Points points;
-#pragma GCC unroll 6
-    for (int i = 0; i < SIDE; ++i) {
-        const Column across = points_of_pixels(row_of(columns, i));
-#pragma GCC unroll 6
-        for (int j = 0; j < SIDE; ++j) points.at[SIDE * i + j] = across.at[j];
-    }
-    return points;
+    return points_of_rows([&](int i) { return points_of_pixels(row_of(columns, i)); });
 }
 
 // sums (ROWS, COLUMNS) += the products of a panel of pixels' points with one of slopes' points.

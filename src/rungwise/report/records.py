@@ -129,13 +129,15 @@ class Records:
 
     def accuracy(self, rung: dict[str, Any]) -> dict[str, Any]:
         """Return a rung's accuracies on the images that choices are made on."""
-        part = "val_accuracy" if self.chosen_on == "validation" else "test_accuracy"
-        return dict(rung[part])
+        return self._chosen(rung, "accuracy")
 
     def balanced_accuracy(self, rung: dict[str, Any]) -> dict[str, Any]:
         """Return a rung's balanced accuracies on the images that choices are made on."""
-        validation: dict[str, Any] | None = rung["val_balanced_accuracy"]
-        return dict(validation or rung["test_balanced_accuracy"])
+        return self._chosen(rung, "balanced_accuracy")
+
+    def _chosen(self, rung: dict[str, Any], figure: str) -> dict[str, Any]:
+        part = "val" if self.chosen_on == "validation" else "test"
+        return dict(rung[f"{part}_{figure}"])
 
     def test_lead(self, rung: dict[str, Any]) -> float:
         """Return by how much a rung is better than its base on test images, over paired seeds."""

@@ -101,7 +101,7 @@ def _shown(row: dict[str, Any], records: Records) -> dict[str, Any]:
         "on_control": bool(row["base"]) and records.rung(row["base"])["control"],
         "validation": "= test" if chosen_on_test else spread(rung["val_accuracy"]),
         "test": spread(rung["test_accuracy"]),
-        "balanced": (spread(records.balanced_accuracy(rung)) if records.unequal_classes else ""),
+        "balanced": spread(records.balanced_accuracy(rung)) if records.unequal_classes else "",
         "reference": percent(row["reference"]) if row["reference"] is not None else "",
         "seeds": str(row["seeds"]),
         "verdict": row["verdict"] or "",

@@ -29,8 +29,8 @@ class Whitening(Technique):
 
     The filters are the eigenvectors of the training patches' second moments, each divided by the
     root of its eigenvalue, and their negatives; where the layer has fewer pairs, those of the
-    greatest eigenvalues. They stay fixed; the layer's bias is trained until
-    `bias_until`, and from then on no gradient is led back into the first layer.
+    greatest eigenvalues. They stay fixed; the layer's bias is trained until `bias_until`, and from
+    then on no gradient is led back into the first layer.
 
     Raises:
         ConfigError: A setting is out of its range, or the model has no such first layer.
