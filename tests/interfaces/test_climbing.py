@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import rungwise
+from rungwise.augment import Flip
 from rungwise.data import Dataset, LabelledImages, load
 from rungwise.errors import UnknownNameError, UsageError
 from rungwise.interfaces import climbing
@@ -194,3 +195,16 @@ def test_two_data_sets_at_once_are_refused() -> None:
 def test_a_name_of_nothing_is_told_with_the_nearest_right_one() -> None:
     with pytest.raises(UnknownNameError, match="unknown ladder or data set 'digitz'"):
         prepared("digitz")
+
+
+def test_a_climb_of_rungs_that_mirror_digits_warns_before_it_trains() -> None:
+    ladder = own_ladder()
+    first = replace(ladder.rungs[0], recipe=replace(ladder.rungs[0].recipe, augment=(Flip(),)))
+    events: list[Any] = []
+
+    with pytest.warns(UserWarning, match="look like other classes(.|\n)*mirrors images here: flip"):
+        rungwise.climb(
+            replace(ladder, rungs=(first,)), data=load("digits"), seeds=1, watch=events.append
+        )
+
+    assert any(isinstance(event, RungMeasured) for event in events)

@@ -126,7 +126,8 @@ CHANGES = {
     "cifar10/best": {
         "longer": ("unsure", "epochs"),
         "cutout": ("longer", "augment"),
-        "wide": ("cutout", "model.widths optimizer epochs"),
+        "wider": ("cutout", "model.widths optimizer epochs"),
+        "wide": ("wider", "model.widths optimizer epochs"),
     },
     "cifar10/fast94": {
         "whitening": ("plain", "model.whitened_patch techniques"),

@@ -5,6 +5,7 @@ The command line does the same with the same functions.
 
 import math
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from rungwise.data.sources.picture import ImageSize
 from rungwise.data.sources.survey import Progress
 from rungwise.data.spec import parse_spec
 from rungwise.errors import UnknownNameError, UsageError
+from rungwise.interfaces.mirroring import mirroring_warning
 from rungwise.ladder.budget import Budget
 from rungwise.ladder.climb import PROBE_SECONDS, Climb, Notice, Watcher
 from rungwise.ladder.general import SECONDS, general_ladder
@@ -55,7 +57,8 @@ def climb(
 ) -> ClimbResult:
     """Measure the rungs of a ladder over several seeds, and write the report.
 
-    What a finished run holds already is not trained again; an interrupted climb goes on.
+    What a finished run holds already is not trained again; an interrupted climb goes on. Warns
+    (`UserWarning`) if rungs mirror images that look like other classes in a mirror.
 
     Args:
         ladder: A ladder, its name, or the name of a data set to climb the general ladder on.
@@ -102,6 +105,10 @@ def climb(
         device=device,
         offline=offline,
     )
+    recipes = (rung.recipe for rung in work.ladder.rungs)
+    warning = mirroring_warning(recipes, work.dataset.train)
+    if warning:
+        warnings.warn(warning, stacklevel=2)
     return carry_out(work, watch)
 
 

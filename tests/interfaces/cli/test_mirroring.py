@@ -12,7 +12,7 @@ from rungwise.data import check, load
 from rungwise.data.catalog import CATALOG
 from rungwise.data.mirroring import check_mirroring
 from rungwise.data.spec import parse_spec
-from rungwise.interfaces.cli.loading import IMAGES_BEFORE_TRAINING
+from rungwise.interfaces.mirroring import IMAGES_BEFORE_TRAINING
 from rungwise.ladder.presets import LADDERS
 
 WARNING = "warning: images mirrored left-right look like other classes, most of all "

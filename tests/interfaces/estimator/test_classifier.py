@@ -255,3 +255,12 @@ def test_images_unlike_those_trained_with_are_refused(images: Any, words: str) -
 def test_one_class_alone_is_refused() -> None:
     with pytest.raises(UsageError, match="1 class alone: 'cat'"):
         ImageClassifier().fit(ROWS[FEW], ["cat"] * 200)
+
+
+def test_mirrored_digits_are_warned_of_and_mirrored_noise_is_not() -> None:
+    classifier = ImageClassifier(QUICK, settings={"augment": ["flip"]}, random_state=0)
+
+    with pytest.warns(UserWarning, match="look like other classes(.|\n)*mirrors images here: flip"):
+        classifier.fit(ROWS[:1000], LABELS[:1000])
+    noise = np.random.default_rng(0).integers(0, 16, size=(200, 64))
+    classifier.fit(noise, LABELS[FEW])  # any warning is an error here

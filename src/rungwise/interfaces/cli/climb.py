@@ -96,7 +96,7 @@ def climb(
             command=_command(ladder, options, place),
         )
     tell_notes(work.dataset)
-    warn_of_mirroring([rung.recipe for rung in work.ladder.rungs], work.dataset)
+    warn_of_mirroring((rung.recipe for rung in work.ladder.rungs), work.dataset)
     if dry_run:
         _print_plan(work, output)
         return

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,6 @@ if TYPE_CHECKING:
 
     from rungwise.data import Dataset
     from rungwise.training.recipe import Recipe
-
-IMAGES_BEFORE_TRAINING = 1000
-"""How many images are looked at before a training: enough to tell, and a tenth of a second."""
 
 SECONDS_BEFORE_BAR = 1.0
 SECONDS_BETWEEN_LINES = 10.0
@@ -74,19 +71,10 @@ def tell_notes(dataset: "Dataset") -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
-def warn_of_mirroring(recipes: "Sequence[Recipe]", dataset: "Dataset") -> None:
+def warn_of_mirroring(recipes: "Iterable[Recipe]", dataset: "Dataset") -> None:
     """Tell on stderr if recipes mirror images that look like other classes in a mirror."""
-    from rungwise.data.mirroring import check_mirroring
+    from rungwise.interfaces.mirroring import mirroring_warning
 
-    means = dict.fromkeys(name for recipe in recipes for name in recipe.mirrors)
-    if not means:
-        return
-    found = check_mirroring(dataset.train, most_images=IMAGES_BEFORE_TRAINING)
-    if found is None or found.keeps_class:
-        return
-    print(
-        f"warning: {found.contradiction}\n"
-        "  expected: augmentation and views that leave an image in its class\n"
-        f"  fix: leave out what mirrors images here: {', '.join(means)}",
-        file=sys.stderr,
-    )
+    warning = mirroring_warning(recipes, dataset.train)
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """`ImageClassifier`: any recipe behind scikit-learn's interface, trained in memory."""
 
 import numbers
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +20,7 @@ from rungwise.errors import UsageError
 from rungwise.interfaces.estimator.artefact import notes_of, remembered
 from rungwise.interfaces.estimator.fitting import chosen_recipe, train
 from rungwise.interfaces.estimator.pixels import ImageShape, Levels, as_rows, image_shape
+from rungwise.interfaces.mirroring import mirroring_warning
 from rungwise.prediction.predictor import Predictor, read_artefact
 from rungwise.techniques import EpochRecord
 from rungwise.training.device import choose_device
@@ -118,6 +120,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any) -> Self:
         """Train on images and labels.
 
+        Warns (`UserWarning`) if the recipe mirrors images that look like other classes in a mirror.
+
         Args:
             X: (N, H, W), (N, H, W, C) or (N, H·W·C), numbers.
             y: (N,) labels of two classes or more.
@@ -145,6 +149,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             levels.pixels(rows, shape), torch.from_numpy(labels), tuple(map(str, classes))
         )
         recipe = chosen_recipe(self.recipe, self._changes(), images)
+        warning = mirroring_warning([recipe], images)
+        if warning:
+            warnings.warn(warning, stacklevel=2)
         seed, device = self._seed(), choose_device(self.device)
         parts = draw(Dataset("images", images), recipe.validation, seed)
         self.predictor_, self.history_ = train(recipe, parts, seed, device, verbose=self.verbose)
