@@ -47,6 +47,7 @@ class Ladder:
         name: As in `rungwise climb NAME`.
         data: The data set's name, for example `mnist@100`.
         title: One line on what the ladder asks.
+        about: What it is for, the command to climb it with and what was measured of it, in lines.
         rungs: At least one; a base stands before those that name it.
         article_validation: The article's own way to validate; `test` where it chose on the test
             set. None for a ladder that follows no article.
@@ -61,6 +62,7 @@ class Ladder:
     data: str
     title: str
     rungs: tuple[Rung, ...]
+    about: str = ""
     article_validation: float | Literal["test"] | None = None
     reading: Reading = "cumulative"
 

@@ -1,4 +1,4 @@
-"""`rungwise show`: one recipe, model, technique or trained predictor in full."""
+"""`rungwise show`: one ladder, recipe, model, technique or trained predictor in full."""
 
 import ast
 import dataclasses
@@ -21,9 +21,44 @@ if TYPE_CHECKING:
 
 show = App(
     name="show",
-    help="Show one recipe, model, technique or trained predictor in full.",
+    help="Show one ladder, recipe, model, technique or trained predictor in full.",
     result_action="return_none",
 )
+
+
+@show.command
+def ladder(name: str, *, output: Output = Output()) -> None:
+    """Print what a ladder is for, what was measured of it, and its rungs.
+
+    Args:
+        name: One of `rungwise list ladders`.
+    """
+    from rungwise.ladder.presets import find_ladder
+
+    found = find_ladder(name)
+    if output.json:
+        rungs = [
+            {
+                "name": rung.name,
+                "change": rung.change,
+                "base": rung.base,
+                "control": rung.control,
+                "reference": rung.reference,
+            }
+            for rung in found.rungs
+        ]
+        named = {"name": found.name, "data": found.data, "title": found.title}
+        print_json({**named, "about": found.about, "rungs": rungs})
+        return
+    print(f"{found.title} [{found.data}]\n\n{found.about}")
+    rows = [
+        [rung.name, rung.base or "", rung.change, f"{rung.reference:.2%}" if rung.reference else ""]
+        for rung in found.rungs
+    ]
+    header = ["rung", "over", "change", "article"]
+    if not any(article for *_, article in rows):
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    print_table(header, rows, left=3)
 
 
 @show.command

@@ -39,6 +39,7 @@ LADDER = Ladder(
     name="cifar10",
     data="cifar10",
     title="CIFAR-10: one technique at a time (article B)",
+    about=__doc__,
     article_validation="test",
     rungs=(
         Rung(recipe=BENCHMARK, change="six convolutions", reference=0.8439),

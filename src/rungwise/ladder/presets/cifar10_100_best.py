@@ -27,6 +27,7 @@ LADDER = Ladder(
     name="cifar10@100/best",
     data="cifar10@100",
     title="CIFAR-10 with 100 images of each class",
+    about=__doc__,
     rungs=(
         Rung(recipe=PLAIN, change="compact net, moved and mirrored images, 200 epochs"),
         Rung(recipe=MIXED, change="+ half of the batches mixed (CutMix)", base="plain"),

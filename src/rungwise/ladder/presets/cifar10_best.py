@@ -36,6 +36,7 @@ LADDER = Ladder(
     name="cifar10/best",
     data="cifar10",
     title="CIFAR-10 with one net, as accurate as an hour allows",
+    about=__doc__,
     rungs=(
         Rung(recipe=UNSURE, change="94%: whitened compact net, Muon, small images first"),
         Rung(recipe=LONGER, change="24 epochs instead of 12", base="unsure"),

@@ -53,6 +53,7 @@ LADDER = Ladder(
     name="cifar10/fast94",
     data="cifar10",
     title="CIFAR-10 to 94%, with as little arithmetic as possible",
+    about=__doc__,
     rungs=(
         Rung(recipe=PLAIN, change="compact net, Nesterov momentum, moved and mirrored images"),
         Rung(recipe=WHITENED, change="whitened first layer", base="plain"),

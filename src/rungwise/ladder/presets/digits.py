@@ -36,6 +36,7 @@ LADDER = Ladder(
     name="digits",
     data="digits",
     title="Handwritten digits, 8×8: from a dense net to an ensemble",
+    about=__doc__,
     rungs=(
         Rung(recipe=DENSE, change="one hidden dense layer"),
         Rung(recipe=CONVOLUTIONS, change="two convolutions before it", base="dense"),

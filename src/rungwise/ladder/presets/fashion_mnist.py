@@ -38,6 +38,7 @@ LADDER = Ladder(
     name="fashion-mnist",
     data="fashion-mnist",
     title="Fashion-MNIST: a CNN, changed one thing at a time (article C)",
+    about=__doc__,
     article_validation="test",
     rungs=(
         Rung(recipe=DENSE, change="one hidden dense layer", reference=0.8775),

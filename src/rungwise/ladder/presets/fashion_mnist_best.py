@@ -28,6 +28,7 @@ LADDER = Ladder(
     name="fashion-mnist/best",
     data="fashion-mnist",
     title="Fashion-MNIST, as accurate as half an hour allows",
+    about=__doc__,
     rungs=(
         Rung(recipe=PLAIN, change="compact net, moved and mirrored images, 16 epochs"),
         Rung(recipe=ERASING, change="+ boxes of some images erased", base="plain"),

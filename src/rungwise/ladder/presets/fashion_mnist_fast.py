@@ -23,6 +23,7 @@ LADDER = Ladder(
     name="fashion-mnist/fast",
     data="fashion-mnist",
     title="Fashion-MNIST: article C's accuracy in seconds",
+    about=__doc__,
     rungs=(
         Rung(recipe=PLAIN, change="compact net on a whitened first layer, Muon, 3 epochs"),
         Rung(recipe=ALTERNATING, change="images mirrored in turn", base="plain"),

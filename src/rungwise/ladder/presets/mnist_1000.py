@@ -32,6 +32,7 @@ LADDER = Ladder(
     name="mnist-1000",
     data="mnist@100",
     title="1,000 MNIST images: an autoencoder beside the CNN (article A)",
+    about=__doc__,
     article_validation=0.2,
     rungs=(
         Rung(recipe=CNN, change="the CNN alone", reference=0.7464),

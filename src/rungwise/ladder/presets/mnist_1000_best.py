@@ -37,6 +37,7 @@ LADDER = Ladder(
     name="mnist-1000/best",
     data="mnist@100",
     title="1,000 MNIST images: from a second's training to 99%",
+    about=__doc__,
     rungs=(
         Rung(recipe=QUICK, change="compact net on a whitened first layer, Muon, 2 epochs"),
         Rung(recipe=LONG, change="wider net, 100 epochs", base="quick"),

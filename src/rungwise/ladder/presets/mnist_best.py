@@ -31,6 +31,7 @@ LADDER = Ladder(
     name="mnist/best",
     data="mnist",
     title="MNIST with one net, as accurate as minutes allow",
+    about=__doc__,
     rungs=(
         Rung(recipe=PLAIN, change="compact net on a whitened first layer, Muon, 20 epochs"),
         Rung(recipe=AFFINE, change="rotation, shift, zoom and shear instead", base="plain"),

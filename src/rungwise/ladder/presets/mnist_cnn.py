@@ -36,6 +36,7 @@ LADDER = Ladder(
     name="mnist-cnn",
     data="mnist",
     title="MNIST: a first CNN against an all-dense net (article D)",
+    about=__doc__,
     article_validation="test",
     rungs=(
         Rung(recipe=DENSE, change="two hidden dense layers"),

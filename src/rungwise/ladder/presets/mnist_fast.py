@@ -19,6 +19,7 @@ LADDER = Ladder(
     name="mnist/fast",
     data="mnist",
     title="MNIST: article E's accuracy in seconds",
+    about=__doc__,
     rungs=(
         Rung(recipe=PLAIN, change="compact net on a whitened first layer, Muon, 1 epoch"),
         Rung(recipe=MOVED, change="images moved by up to 2 pixels", base="plain"),

@@ -30,6 +30,7 @@ LADDER = Ladder(
     name="mnist-multitask",
     data="mnist",
     title="MNIST: classifier and autoencoder in one net (article E)",
+    about=__doc__,
     article_validation="test",
     rungs=(
         Rung(recipe=CLASSIFICATION, change="autoencoder's loss at weight 0", control=True),
