@@ -126,8 +126,7 @@ CHANGES = {
     "cifar10/best": {
         "longer": ("unsure", "epochs"),
         "cutout": ("longer", "augment"),
-        "wider": ("cutout", "model.widths optimizer epochs"),
-        "wide": ("wider", "model.widths optimizer epochs"),
+        "wide": ("cutout", "model.widths optimizer epochs"),
     },
     "cifar10/fast94": {
         "whitening": ("plain", "model.whitened_patch techniques"),
