@@ -33,6 +33,7 @@ def ladder(name: str, *, output: Output = Output()) -> None:
     Args:
         name: One of `rungwise list ladders`.
     """
+    from rungwise.ladder.numbers import percent
     from rungwise.ladder.presets import find_ladder
 
     found = find_ladder(name)
@@ -52,7 +53,7 @@ def ladder(name: str, *, output: Output = Output()) -> None:
         return
     print(f"{found.title} [{found.data}]\n\n{found.about}")
     rows = [
-        [rung.name, rung.base or "", rung.change, f"{rung.reference:.2%}" if rung.reference else ""]
+        [rung.name, rung.base or "", rung.change, percent(rung.reference) if rung.reference else ""]
         for rung in found.rungs
     ]
     header = ["rung", "over", "change", "article"]
