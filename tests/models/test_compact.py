@@ -110,6 +110,12 @@ def test_further_convolutions_of_a_group_are_added_to_their_input() -> None:
     torch.testing.assert_close(block(maps), expected)
 
 
+def test_each_group_may_have_a_depth_of_its_own() -> None:
+    layers = summarize(Compact(widths=(5, 6), depth=(3, 1)), (1, 8, 8), 2).layers
+    convs = [layer.name.split(".")[0] for layer in layers if layer.kind == "conv"]
+    assert convs == ["stem", "group1", "group1", "group1", "group2"]
+
+
 def test_a_group_may_have_a_single_convolution() -> None:
     layers = summarize(Compact(widths=(5,), depth=1), (1, 8, 8), 2).layers
     kinds = [layer.kind for layer in layers if layer.name.startswith("group")]

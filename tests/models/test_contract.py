@@ -163,6 +163,8 @@ def test_too_small_images_are_told_the_smallest_size(name: str, smallest: int) -
         ("compact", "logit_scale", 0.0),
         ("compact", "norm_momentum", 0.0),
         ("compact", "depth", 0),
+        ("compact", "depth", (2, 0, 2)),
+        ("compact", "depth", (3, 2)),
         ("compact", "whitened_patch", 0),
         ("mlp", "hidden_widths", (0,)),
         ("multitask", "conv_width", 0),

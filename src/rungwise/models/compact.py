@@ -45,8 +45,9 @@ class Compact(Model):
 
     widths: tuple[int, ...] = (64, 256, 256)
     """Channels of each group; two groups, such as (32, 64), suit images of 8×8 pixels."""
-    depth: int = 2
-    """Convolutions of each group; the third and later ones are added to what they start from."""
+    depth: int | tuple[int, ...] = 2
+    """Convolutions of every group, or of each; the third and later ones of a group are added to
+    what they start from."""
     stem_width: int = STEM_WIDTH
     """Channels of the first convolution, at full size."""
     whitened_patch: int | None = None
@@ -71,7 +72,14 @@ class Compact(Model):
     def __post_init__(self) -> None:
         require_widths("compact widths", self.widths)
         require_positive("compact stem_width", self.stem_width)
-        require_positive("compact depth", self.depth)
+        for depth in self._depths():
+            require_positive("compact depth", depth)
+        if len(self._depths()) != len(self.widths):
+            raise ConfigError(
+                f"compact depth is {self.depth}",
+                expected=f"one number, or {len(self.widths)}: there are as many widths",
+                fix="give one depth for each width, or one for all",
+            )
         if self.pooling not in ("max", "average"):
             raise ConfigError(
                 f"compact pooling is {self.pooling!r}",
@@ -120,7 +128,10 @@ class Compact(Model):
         widths = (stem_width, *self.widths)
         return [
             ("stem", stem),
-            *[("group", self._group(*pair)) for pair in pairwise(widths)],
+            *[
+                ("group", self._group(*pair, depth))
+                for pair, depth in zip(pairwise(widths), self._depths(), strict=True)
+            ],
             ("pool", GlobalMaxPool() if self.pooling == "max" else GlobalAveragePool()),
             ("head", nn.Linear(widths[-1], classes, bias=False)),
             ("scale", Scale(self.logit_scale)),
@@ -141,10 +152,13 @@ class Compact(Model):
         whitened = WhitenedConv2d(channels, self.whitened_patch, pairs)
         return chain(("conv", whitened), ("gelu", nn.GELU())), whitened.out_channels
 
-    def _group(self, channels: int, width: int) -> nn.Module:
+    def _depths(self) -> tuple[int, ...]:
+        return (self.depth,) * len(self.widths) if isinstance(self.depth, int) else self.depth
+
+    def _group(self, channels: int, width: int, depth: int) -> nn.Module:
         first = [("conv", _conv(channels, width)), ("pool", nn.MaxPool2d(2)), *self._normed(width)]
-        second = self._block(width) if self.depth > 1 else []
-        further = [("residual", Residual(*self._block(width))) for _ in range(self.depth - 2)]
+        second = self._block(width) if depth > 1 else []
+        further = [("residual", Residual(*self._block(width))) for _ in range(depth - 2)]
         return chain(*first, *second, *further)
 
     def _block(self, width: int) -> list[Step]:
