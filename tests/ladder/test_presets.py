@@ -126,6 +126,8 @@ CHANGES = {
     "cifar10/best": {
         "longer": ("unsure", "epochs"),
         "cutout": ("longer", "augment"),
+        "full-size": ("cutout", "techniques epochs"),
+        "deeper": ("full-size", "model.depth"),
         "wide": ("cutout", "model.widths optimizer epochs"),
     },
     "cifar10/fast94": {

@@ -45,6 +45,7 @@ def whitened(
     patch: int,
     *,
     pairs: int | None = None,
+    depth: int | tuple[int, ...] = 2,
     epochs: int,
     batch_size: int,
     lr: float,
@@ -54,6 +55,7 @@ def whitened(
         name=name,
         model=Compact(
             widths=widths,
+            depth=depth,
             whitened_patch=patch,
             whitened_pairs=pairs,
             identity_init=True,
