@@ -546,23 +546,25 @@ def test_a_first_convolution_with_relu_and_pooling_is_pytorchs(
     near(own_bias, exact_bias.grad, 2e-6)
 
 
-# --- Convolutions by Winograd's algorithm --------------------------------------------------------
+# --- Convolutions: by Winograd's algorithm, or on units for whole matrices ------------------------
 
-WINOGRAD_SHAPES = [
+CONVOLUTIONS = [
     *[(2, 8, 8, (height, width)) for height in range(1, 8) for width in range(1, 8)],
     *[(1, 16, 40, (2, 3)), (3, 24, 16, (7, 4)), (2, 40, 24, (9, 12)), (2, 64, 72, (15, 15))],
     (150, 16, 8, (3, 3)),  # more than one block, which end within images
     (1, 8, 16, (70, 90)),
+    (40, 32, 64, (17, 17)),  # whole lines of the cache, in more than one block
+    (3, 104, 48, (1, 6)),
 ]
-winograd_shapes = pytest.mark.parametrize(
-    ("images", "channels", "outputs", "size"), WINOGRAD_SHAPES, ids=str
+convolutions = pytest.mark.parametrize(
+    ("images", "channels", "outputs", "size"), CONVOLUTIONS, ids=str
 )
 paddings = pytest.mark.parametrize("padding", [0, 1, 2])
 
 
 @pytest.fixture
-def winograd(native: Kernels) -> Kernels:
-    if not native.has_winograd:
+def convolving(native: Kernels) -> Kernels:
+    if not native.has_convolutions:
         pytest.skip("this processor does not multiply bfloat16 in vectors")
     return native
 
@@ -597,10 +599,10 @@ def assert_right_but_for_rounding(found: torch.Tensor, right: torch.Tensor) -> N
     assert (found.double() - right).abs().max() < 0.2 * size
 
 
-@winograd_shapes
+@convolutions
 @paddings
-def test_winograd_is_a_convolution_and_its_way_back_at_every_edge(
-    winograd: Kernels,
+def test_convolving_and_its_way_back_are_right_at_every_edge(
+    convolving: Kernels,
     images: int,
     channels: int,
     outputs: int,
@@ -616,11 +618,11 @@ def test_winograd_is_a_convolution_and_its_way_back_at_every_edge(
     gradient = whole_numbers(images, outputs, *made_size, key="gradient").to(HALF)
     exact = Exact(maps, weight, bias, padding, gradient)
 
-    made = winograd.winograd(maps, weight, bias, padding, relu=False)
-    rectified = winograd.winograd(maps, weight, None, padding, relu=True)
-    below = winograd.winograd_backward(gradient, weight, maps, padding)
+    made = convolving.convolve(maps, weight, bias, padding, relu=False)
+    rectified = convolving.convolve(maps, weight, None, padding, relu=True)
+    below = convolving.convolve_backward(gradient, weight, maps, padding)
     by_weight, by_bias = last(torch.empty_like(weight)), torch.empty_like(bias)
-    winograd.winograd_weight(maps, gradient, by_weight, by_bias, padding)
+    convolving.convolve_weight(maps, gradient, by_weight, by_bias, padding)
 
     without_bias = exact.made - bias.view(-1, 1, 1)
     assert_right_but_for_rounding(made - bias.view(-1, 1, 1), without_bias)
@@ -635,8 +637,8 @@ def test_winograd_is_a_convolution_and_its_way_back_at_every_edge(
 @pytest.mark.parametrize(
     ("channels", "outputs", "side"), [(16, 32, 8), (64, 64, 15), (256, 32, 7)], ids=str
 )
-def test_winograds_rounding_leaves_errors_of_less_than_two_percent(
-    winograd: Kernels, channels: int, outputs: int, side: int
+def test_convolving_in_bfloat16_leaves_errors_of_less_than_two_percent(
+    convolving: Kernels, channels: int, outputs: int, side: int
 ) -> None:
     maps = normal(6, channels, side, side, dtype=HALF)
     weight, bias = normal(outputs, channels, 3, 3, key="weight"), normal(outputs, key="bias")
@@ -644,10 +646,10 @@ def test_winograds_rounding_leaves_errors_of_less_than_two_percent(
     gradient = normal(6, outputs, side, side, dtype=HALF, key="gradient")
     exact = Exact(maps, weight, bias, 1, gradient)
 
-    made = winograd.winograd(maps, weight, bias, 1, relu=False)
-    below = winograd.winograd_backward(gradient, weight, maps, 1)
+    made = convolving.convolve(maps, weight, bias, 1, relu=False)
+    below = convolving.convolve_backward(gradient, weight, maps, 1)
     by_weight, by_bias = last(torch.empty_like(weight)), torch.empty_like(bias)
-    winograd.winograd_weight(maps, gradient, by_weight, by_bias, 1)
+    convolving.convolve_weight(maps, gradient, by_weight, by_bias, 1)
 
     def error(found: torch.Tensor, right: torch.Tensor) -> float:
         return ((found.double() - right).norm() / right.norm()).item()
@@ -658,10 +660,10 @@ def test_winograds_rounding_leaves_errors_of_less_than_two_percent(
     assert error(by_bias, exact.bias) < 1e-6
 
 
-def test_a_number_that_is_none_passes_winograds_relu(winograd: Kernels) -> None:
+def test_a_number_that_is_none_passes_the_relu_of_a_convolution(convolving: Kernels) -> None:
     maps = last(torch.full((1, 8, 4, 4), math.nan).to(HALF))
 
-    made = winograd.winograd(maps, normal(8, 8, 3, 3), None, 1, relu=True)
+    made = convolving.convolve(maps, normal(8, 8, 3, 3), None, 1, relu=True)
 
     assert made.isnan().all()
 
@@ -699,8 +701,8 @@ def results(native: Kernels, name: str, dtype: torch.dtype) -> list[torch.Tensor
         logits = normal(3000, 10, dtype=dtype)
         targets = normal(3000, 10, key="targets").softmax(1)
         return [native.cross_entropy(logits, targets, sums), sums]
-    if name.startswith("winograd"):
-        return winograd_results(native, name)
+    if name.startswith("convolve"):
+        return convolved(native, name)
     of = normed(maps)
     weight, bias = torch.empty(channels), torch.empty(channels)
     out = run_norm(native, of, gelu=True)
@@ -708,13 +710,13 @@ def results(native: Kernels, name: str, dtype: torch.dtype) -> list[torch.Tensor
     return [out, below, weight, bias, of.mean, of.inverse]
 
 
-def winograd_results(native: Kernels, name: str) -> list[torch.Tensor]:
+def convolved(native: Kernels, name: str) -> list[torch.Tensor]:
     maps, gradient = normal(9, 24, 33, 32, dtype=HALF), normal(9, 40, 33, 32, dtype=HALF)
     weight, bias = normal(40, 24, 3, 3, key="weight"), normal(40)
-    if name == "winograd":
-        made = native.winograd(maps, weight, bias, 1, relu=True)
-        return [made, native.winograd_backward(gradient, weight, maps, 1)]
-    native.winograd_weight(maps, gradient, weight, bias, 1)
+    if name == "convolve":
+        made = native.convolve(maps, weight, bias, 1, relu=True)
+        return [made, native.convolve_backward(gradient, weight, maps, 1)]
+    native.convolve_weight(maps, gradient, weight, bias, 1)
     return [weight, bias]
 
 
@@ -762,35 +764,35 @@ def test_normalisation_with_two_threads_is_right_as_well(
         near(other, one.double(), 2 * ROUNDING[dtype] if dtype == HALF else 3e-6)
 
 
-def test_the_number_of_threads_does_not_change_a_bit_of_winograds_values(
-    winograd: Kernels, threads: Callable[[int], None]
+def test_the_number_of_threads_does_not_change_a_bit_of_a_convolution(
+    convolving: Kernels, threads: Callable[[int], None]
 ) -> None:
     threads(1)
-    alone = results(winograd, "winograd", HALF)
+    alone = results(convolving, "convolve", HALF)
     threads(2)
 
-    for one, other in zip(alone, results(winograd, "winograd", HALF), strict=True):
+    for one, other in zip(alone, results(convolving, "convolve", HALF), strict=True):
         assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_winograds_gradients_of_weights_have_the_same_bits_at_every_call(
-    winograd: Kernels, threads: Callable[[int], None], count: int
+def test_gradients_of_a_convolutions_weights_have_the_same_bits_at_every_call(
+    convolving: Kernels, threads: Callable[[int], None], count: int
 ) -> None:
     threads(count)
-    runs = [results(winograd, "winograd_weight", HALF) for _ in range(4)]
+    runs = [results(convolving, "convolve_weight", HALF) for _ in range(4)]
 
     for first, second in itertools.pairwise(runs):
         for one, other in zip(first, second, strict=True):
             assert torch.equal(one, other)
 
 
-def test_winograds_gradients_of_weights_with_more_threads_are_right_as_well(
-    winograd: Kernels, threads: Callable[[int], None]
+def test_gradients_of_a_convolutions_weights_with_more_threads_are_right_as_well(
+    convolving: Kernels, threads: Callable[[int], None]
 ) -> None:
     threads(1)
-    alone = results(winograd, "winograd_weight", HALF)
+    alone = results(convolving, "convolve_weight", HALF)
     threads(3)
 
-    for one, other in zip(alone, results(winograd, "winograd_weight", HALF), strict=True):
+    for one, other in zip(alone, results(convolving, "convolve_weight", HALF), strict=True):
         near(other, one.double(), 3e-6)

@@ -12,8 +12,8 @@
 #include <cstring>
 #include <vector>
 
+#include "convolutions.h"
 #include "vectors.h"
-#include "winograd.h"
 
 namespace {
 

@@ -31,10 +31,10 @@ _ARGUMENTS: dict[str, list[Any]] = {
 }
 
 
-_WINOGRAD: dict[str, list[Any]] = {
-    "winograd": [*[c_void_p] * 4, c_int, c_void_p],
-    "winograd_backward": [c_void_p] * 4,
-    "winograd_weight": [c_void_p] * 5,
+_CONVOLUTIONS: dict[str, list[Any]] = {
+    "convolve": [*[c_void_p] * 4, c_int, c_void_p],
+    "convolve_backward": [c_void_p] * 4,
+    "convolve_weight": [c_void_p] * 5,
 }
 """Of bfloat16 alone, and only where the processor multiplies it."""
 
@@ -98,7 +98,8 @@ class Kernels:
     """The compiled functions.
 
     Attributes:
-        has_winograd: Whether the functions named so are among them.
+        has_convolutions: Whether `convolve` and what leads it back are among them: the processor
+            multiplies bfloat16, in vectors or on units for whole matrices.
     """
 
     def __init__(self, compiled: ctypes.CDLL) -> None:
@@ -108,8 +109,10 @@ class Kernels:
                 function = getattr(compiled, f"{name}_{suffix}")
                 function.argtypes, function.restype = arguments, None
                 self._functions[name, dtype] = function
-        self.has_winograd = hasattr(compiled, "winograd_b16")
-        for name, arguments in _WINOGRAD.items() if self.has_winograd else ():
+        self.has_convolutions = (
+            hasattr(compiled, "convolve_b16") and compiled.convolutions_are_allowed() == 1
+        )
+        for name, arguments in _CONVOLUTIONS.items() if self.has_convolutions else ():
             function = getattr(compiled, f"{name}_b16")
             function.argtypes, function.restype = arguments, None
             self._functions[name, torch.bfloat16] = function
@@ -311,7 +314,7 @@ class Kernels:
         function(*pointers, ctypes.addressof(sizes), weight.data_ptr(), bias.data_ptr(), gelu, relu)
         return out
 
-    def winograd(
+    def convolve(
         self,
         maps: torch.Tensor,
         weight: torch.Tensor,
@@ -332,20 +335,20 @@ class Kernels:
         size = shape.height + 2 * padding - 2, shape.width + 2 * padding - 2
         out = _empty(len(maps), len(weight), *size)
         taken = maps.data_ptr(), weight.data_ptr(), _pointer(bias), relu
-        self._of("winograd", maps)(ctypes.addressof(shape), *taken, out.data_ptr())
+        self._of("convolve", maps)(ctypes.addressof(shape), *taken, out.data_ptr())
         return out
 
-    def winograd_backward(
+    def convolve_backward(
         self, gradient: torch.Tensor, weight: torch.Tensor, maps: torch.Tensor, padding: int
     ) -> torch.Tensor:
-        """Return the gradient of `maps`, given that of what `winograd` made of them."""
+        """Return the gradient of `maps`, given that of what `convolve` made of them."""
         shape = _convolution(maps, len(weight), padding)
         out = torch.empty_like(maps)
         taken = gradient.data_ptr(), weight.data_ptr()
-        self._of("winograd_backward", maps)(ctypes.addressof(shape), *taken, out.data_ptr())
+        self._of("convolve_backward", maps)(ctypes.addressof(shape), *taken, out.data_ptr())
         return out
 
-    def winograd_weight(
+    def convolve_weight(
         self,
         maps: torch.Tensor,
         gradient: torch.Tensor,
@@ -353,11 +356,11 @@ class Kernels:
         bias: torch.Tensor | None,
         padding: int,
     ) -> None:
-        """Write the gradients of weight and bias, in the forms that `winograd` takes."""
+        """Write the gradients of weight and bias, in the forms that `convolve` takes."""
         shape = _convolution(maps, len(weight), padding)
         given = maps.data_ptr(), gradient.data_ptr()
         found = weight.data_ptr(), _pointer(bias)
-        self._of("winograd_weight", maps)(ctypes.addressof(shape), *given, *found)
+        self._of("convolve_weight", maps)(ctypes.addressof(shape), *given, *found)
 
 
 def _convolution(maps: torch.Tensor, outputs: int, padding: int) -> _Convolution:

@@ -14,24 +14,28 @@
 // what the next block reads is fetched from memory while this one multiplies. The products are
 // written here, with the processor's instruction for pairs of bfloat16: a library's would want
 // points and products in memory, where they take more time than the multiplications saved.
-// Where that instruction is missing, so are these functions; and where there are units for whole
-// matrices (AMX), which only the library uses and which are faster than either.
+// Where there are units for whole matrices (AMX), multiplications cost so little that the transforms
+// would take longer than what they save; tiles.h is for those.
 
 #pragma once
 
-#if defined(__AVX512BF16__) && !defined(__AMX_BF16__)
-
 #include <algorithm>
-#include <cstdlib>
 #include <immintrin.h>
-#include <memory>
 #include <type_traits>
 #include <vector>
 
+#include "convolution.h"
 #include "vectors.h"
 
 namespace {
 namespace winograd {
+
+using convolution::Buffer;
+using convolution::Cut;
+using convolution::in_pairs;
+using convolution::narrow;
+using convolution::Pairs;
+using convolution::parts;
 
 constexpr int TILE = 4;         // Results of a tile on each axis,
 constexpr int SIDE = TILE + 2;  // and points.
@@ -43,42 +47,18 @@ constexpr int64_t TILES = 48;          // Of a block of the convolution,
 constexpr int64_t WEIGHT_TILES = 128;  // and of the slopes of the weights; both measured.
 constexpr int64_t ALIGNED = 32;        // Channels that fill a line of the cache.
 
-typedef __m512i Pairs;  // Sixteen pairs of bfloat16.
-
-inline int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
-
 struct Stack {  // Maps of images, one below the other.
     const bf16 *values;
     int64_t height, row;  // Rows of one, and values of a row.
 };
 
-struct Shape {
-    int64_t images, height, width, padding, channels, outputs;
-
-    int64_t out_height() const { return height + 2 * padding - 2; }
-    int64_t out_width() const { return width + 2 * padding - 2; }
+struct Shape : convolution::Shape {
     int64_t high() const { return parts(out_height(), TILE); }  // Tiles on each other,
     int64_t wide() const { return parts(out_width(), TILE); }   // and beside each other.
     int64_t lines() const { return images * high(); }
-    int64_t elements() const { return images * height * width * std::max(channels, outputs); }
 
     Stack pixels(const bf16 *in) const { return {in, height, width * channels}; }
     Stack results(const bf16 *out) const { return {out, out_height(), out_width() * outputs}; }
-
-    Shape back() const {  // Of the convolution that leads the results' gradient to the pixels.
-        return {images, out_height(), out_width(), 2 - padding, outputs, channels};
-    }
-};
-
-template <class T> struct Buffer {  // Not set to 0, and at the start of a line of the cache.
-    struct Free {
-        void operator()(T *from) const { std::free(from); }
-    };
-    std::unique_ptr<T[], Free> values;
-
-    explicit Buffer(int64_t count)
-        : values(static_cast<T *>(std::aligned_alloc(64, parts(count * sizeof(T), 64) * 64))) {}
-    T *data() const { return values.get(); }
 };
 
 // Calls `work` with the first channel of each vector, and the number of channels in it.
@@ -87,17 +67,8 @@ template <class Work> inline void each_vector(int64_t first, int64_t end, Work w
     if (first < end) work(first, std::integral_constant<int, ROWS>());
 }
 
-inline void narrow(bf16 *to, Floats values, int lanes) {
-    const __m256i halves = (__m256i)_mm512_cvtneps_pbh((__m512)values);
-    std::memcpy(to, &halves, lanes * sizeof(bf16));
-}
-
 inline Pairs paired(Floats first, Floats second) {  // One of each in every pair.
-    alignas(64) static constexpr uint16_t order[2 * LANES] = {
-        0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    const Pairs halves = (Pairs)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
-    return _mm512_permutexvar_epi16(_mm512_load_si512(order), halves);
+    return in_pairs((Pairs)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first));
 }
 
 // --- Tiles, and blocks of them -------------------------------------------------------------------
@@ -135,22 +106,6 @@ struct Block {
 
     static bool sticks_out(const Shape &shape, int64_t line) {
         return shape.out_height() % TILE && line % shape.high() == shape.high() - 1;
-    }
-};
-
-// How the lines of tiles are cut into blocks, as many for each thread.
-struct Cut {
-    int64_t blocks, lines;
-
-    Cut(const Shape &shape, int64_t tiles, int threads) {
-        const int64_t most = std::max<int64_t>(1, tiles / shape.wide());
-        const int64_t wanted = parts(parts(shape.lines(), most), threads) * threads;
-        lines = parts(shape.lines(), wanted);
-        blocks = parts(shape.lines(), lines);
-    }
-    void set(Block &block, const Shape &shape, int64_t number, int64_t unit) const {
-        const int64_t first = number * lines;
-        block.set(shape, first, std::min(lines, shape.lines() - first), unit);
     }
 };
 
@@ -441,8 +396,8 @@ constexpr int64_t MOST_TILES = 12;  // As many sums as the registers hold.
 
 void convolve(const bf16 *in, const bf16 *packed, const float *bias, bool relu, bf16 *out,
               const Shape &shape, int threads) {
-    const Cut cut(shape, TILES, threads);
-    const int64_t panels = parts(shape.outputs, COLUMNS), most = cut.lines * shape.wide();
+    const Cut cut(shape.lines(), TILES / shape.wide(), threads);
+    const int64_t panels = parts(shape.outputs, COLUMNS), most = cut.each * shape.wide();
     const int64_t row = parts(shape.channels, ALIGNED) * ALIGNED;
     // Not a whole number of pages: all points of a tile would fight for the same places in a cache.
     const int64_t step = most * row + COLUMNS, sum_step = most * COLUMNS + LANES;
@@ -457,11 +412,11 @@ void convolve(const bf16 *in, const bf16 *packed, const float *bias, bool relu, 
         Block block;
 #pragma omp for schedule(static)
         for (int64_t number = 0; number < cut.blocks; ++number) {
-            cut.set(block, shape, number, 1);
+            block.set(shape, cut.first(number), cut.count(number), 1);
             take_pixels(in, shape, block, zeros.data(), points, row, step);
             const int64_t end = block.first + block.lines;
             const int64_t calls = POINTS * parts(block.count, MOST_TILES);
-            Ahead pixels(shape.pixels(in), shape, end, end + cut.lines, calls * panels);
+            Ahead pixels(shape.pixels(in), shape, end, end + cut.each, calls * panels);
             Ahead results(shape.results(out), shape, block.first, end, calls);
             for (int64_t panel = 0; panel < panels; ++panel) {
                 for (int point = 0; point < POINTS; ++point) {
@@ -654,7 +609,7 @@ inline void put_slopes(const std::vector<Slopes> &found, const Shape &shape, int
 
 void find_slopes(const bf16 *in, const bf16 *gradient, float *weight, float *bias,
                  const Shape &shape, int threads) {
-    const Cut cut(shape, WEIGHT_TILES, threads);
+    const Cut cut(shape.lines(), WEIGHT_TILES / shape.wide(), threads);
     std::vector<Slopes> found;
     for (int thread = 0; thread < threads; ++thread) found.emplace_back(shape);
     const std::vector<bf16> zeros(shape.width * shape.channels);
@@ -664,16 +619,16 @@ void find_slopes(const bf16 *in, const bf16 *gradient, float *weight, float *bia
         for (int part = 0; part < threads; ++part)  // Also of threads that were not to be had.
             std::fill_n(found[part].sums.data(), found[part].count, 0.0f);
         Slopes &own = found[omp_get_thread_num()];
-        PairedPoints points(shape, own, parts(cut.lines * shape.wide(), 2));
+        PairedPoints points(shape, own, parts(cut.each * shape.wide(), 2));
         Block block;
 #pragma omp for schedule(static)
         for (int64_t number = 0; number < cut.blocks; ++number) {
-            cut.set(block, shape, number, 2);
+            block.set(shape, cut.first(number), cut.count(number), 2);
             points.take(in, gradient, block, zeros.data(), own.bias.data());
             const int64_t pairs = parts(block.count, 2), end = block.first + block.lines;
             const int64_t calls = POINTS * own.row_panels * own.column_panels;
-            Ahead pixels(shape.pixels(in), shape, end, end + cut.lines, calls);
-            Ahead slopes(shape.results(gradient), shape, end, end + cut.lines, calls);
+            Ahead pixels(shape.pixels(in), shape, end, end + cut.each, calls);
+            Ahead slopes(shape.results(gradient), shape, end, end + cut.each, calls);
             for (int point = 0; point < POINTS; ++point) {
                 const int64_t first = block.from[point] / 2, some = block.to[point] / 2 - first;
                 for (int64_t columns = 0; columns < own.column_panels; ++columns) {
@@ -694,45 +649,14 @@ void find_slopes(const bf16 *in, const bf16 *gradient, float *weight, float *bia
             for (int64_t rows = 0; rows < own.row_panels; ++rows)
                 put_slopes(found, shape, columns, rows, weight);
     }
-    for (int64_t output = 0; bias && output < shape.outputs; ++output) {
-        double sum = 0;
-        for (const Slopes &part : found) sum += part.bias[output];
-        bias[output] = float(sum);
-    }
+    if (bias) convolution::put_bias(found, shape.outputs, bias);
 }
 
 inline int64_t packed_size(const Shape &shape) {
     return POINTS * parts(shape.outputs, COLUMNS) * COLUMNS * shape.channels;
 }
 
+inline bool allowed() { return true; }
+
 }  // namespace winograd
 }  // namespace
-
-extern "C" {
-// in: (N, H, W, C); weight: (O, 3, 3, C) and bias: (O), float32; out: (N, H', W', O).
-void winograd_b16(const winograd::Shape *shape, const bf16 *in, const float *weight,
-                  const float *bias, int relu, bf16 *out) {
-    const int threads = threads_for(shape->elements());
-    const winograd::Buffer<bf16> packed(winograd::packed_size(*shape));
-    winograd::pack(weight, *shape, packed.data(), threads);
-    winograd::convolve(in, packed.data(), bias, relu, out, *shape, threads);
-}
-
-// gradient: (N, H', W', O); out: (N, H, W, C).
-void winograd_backward_b16(const winograd::Shape *shape, const bf16 *gradient, const float *weight,
-                           bf16 *out) {
-    const winograd::Shape back = shape->back();
-    const int threads = threads_for(back.elements());
-    const winograd::Buffer<bf16> packed(winograd::packed_size(back));
-    winograd::pack_turned(weight, back, packed.data(), threads);
-    winograd::convolve(gradient, packed.data(), nullptr, false, out, back, threads);
-}
-
-// The gradients of weight and bias, in their forms; bias may be null.
-void winograd_weight_b16(const winograd::Shape *shape, const bf16 *in, const bf16 *gradient,
-                         float *weight, float *bias) {
-    winograd::find_slopes(in, gradient, weight, bias, *shape, threads_for(shape->elements()));
-}
-}
-
-#endif

@@ -44,7 +44,7 @@ from rungwise.training.supply import Supply
 from rungwise.training.threads import respect_quota, suited_to
 from rungwise.training.weights import FlatWeights
 
-ENGINE_VERSION = 5
+ENGINE_VERSION = 6
 """Raised whenever a change makes the same recipe and seed give other weights."""
 
 EVALUATION_BATCH = 1000

@@ -29,8 +29,8 @@ from rungwise.training.objective import Objective
 from rungwise.training.passes import Pass, Recorded, make_pass
 from rungwise.training.precision import Precision, dtype_of
 from rungwise.training.program import Program
+from rungwise.training.program.fast_convolution import pays
 from rungwise.training.program.instruction import page
-from rungwise.training.program.winograd import pays
 from rungwise.training.weights import FlatWeights
 
 SMALL: dict[str, Model] = {
@@ -68,8 +68,8 @@ variants = pytest.mark.parametrize("model", VARIANTS.values(), ids=VARIANTS.keys
 CLASSES = 5
 NOISE = {"float32": 1e-6, "bfloat16": 2.0**-9}
 """The relative error that rounding makes in a net of one layer."""
-WINOGRAD_NOISE = 2.0**-5
-"""The same of a net with convolutions by Winograd's algorithm: each has 1.3 to 1.6%."""
+FAST_NOISE = 2.0**-5
+"""The same of a net with convolutions of our own: by Winograd's algorithm each has 1.3 to 1.6%."""
 
 
 def noise_of(net: nn.Module, number_format: Precision) -> float:
@@ -77,7 +77,7 @@ def noise_of(net: nn.Module, number_format: Precision) -> float:
     compiled, dtype = kernels(), dtype_of(number_format)
     convolutions = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
     if compiled and any(pays(layer, compiled, dtype) for layer in convolutions):
-        return WINOGRAD_NOISE
+        return FAST_NOISE
     return NOISE[number_format]
 
 

@@ -219,21 +219,23 @@ def kind_of(dtype: torch.dtype = torch.bfloat16, **settings: Any) -> str:
     return type(instructions[-1]).__name__
 
 
-def winograd_here() -> bool:
+def fast_convolutions_here() -> bool:
     compiled = kernels()
-    return compiled is not None and compiled.has_winograd
+    return compiled is not None and compiled.has_convolutions
 
 
-@pytest.mark.skipif(not winograd_here(), reason="this processor does not multiply bfloat16")
+@pytest.mark.skipif(
+    not fast_convolutions_here(), reason="this processor does not multiply bfloat16"
+)
 @pytest.mark.parametrize(
     "settings",
     [{}, {"padding": 0}, {"padding": 2}, {"bias": False}, {"in_channels": 24, "out_channels": 24}],
     ids=str,
 )
-def test_a_convolution_of_many_channels_in_bfloat16_is_done_by_winograds_algorithm(
+def test_a_convolution_of_many_channels_in_bfloat16_is_done_by_our_kernels(
     settings: dict[str, Any],
 ) -> None:
-    assert kind_of(**settings) == "Winograd"
+    assert kind_of(**settings) == "FastConvolution"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +264,7 @@ def test_other_convolutions_are_direct(settings: dict[str, Any]) -> None:
 def test_without_the_processors_products_of_bfloat16_a_convolution_is_direct(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kernels(), "has_winograd", False)
+    monkeypatch.setattr(kernels(), "has_convolutions", False)
 
     assert kind_of() == "Convolution"
 

@@ -12,6 +12,7 @@ from rungwise.models.initialization import KerasBatchNorm
 from rungwise.models.input import ScaledNetwork
 from rungwise.models.layers import Add, Dropout, GlobalAveragePool, SameConv2d, WhitenedConv2d
 from rungwise.native import Kernels
+from rungwise.training.program.fast_convolution import FastConvolution, pays
 from rungwise.training.program.instruction import Instruction
 from rungwise.training.program.operations import (
     Adding,
@@ -27,7 +28,6 @@ from rungwise.training.program.operations import (
     Unflattening,
 )
 from rungwise.training.program.products import Convolution, Dense, FirstPooled, Patches, Tail
-from rungwise.training.program.winograd import Winograd, pays
 
 IMAGES = 1
 """The number of the value that holds the scaled images."""
@@ -251,7 +251,7 @@ def _kind_of_convolution(
 ) -> type[Convolution | FirstPooled]:
     if taken == [IMAGES] and _is_small_first(layer, tail):
         return FirstPooled
-    return Winograd if pays(layer, common.kernels, common.dtype) else Convolution
+    return FastConvolution if pays(layer, common.kernels, common.dtype) else Convolution
 
 
 def _tail(layers: list[nn.Module]) -> Tail:
