@@ -128,7 +128,7 @@ CHANGES = {
         "cutout": ("longer", "augment"),
         "full-size": ("cutout", "techniques epochs"),
         "deeper": ("full-size", "model.depth"),
-        "wide": ("cutout", "model.widths optimizer epochs"),
+        "wide": ("deeper", "model.widths techniques optimizer epochs"),
     },
     "cifar10/fast94": {
         "whitening": ("plain", "model.whitened_patch techniques"),

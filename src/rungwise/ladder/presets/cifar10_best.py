@@ -16,14 +16,14 @@ from rungwise.ladder.rung import Ladder, Rung
 
 LONGER = replace(UNSURE, name="longer", epochs=24)
 CUTOUT = replace(LONGER, name="cutout", augment=(*LONGER.augment, Cutout(size=10)))
-FULL_SIZE = replace(CUTOUT, name="full-size", techniques=VIEWS.techniques, epochs=14)
+FULL_SIZE = replace(CUTOUT, name="full-size", techniques=VIEWS.techniques, epochs=18)
 DEEPER = replace(
-    whitened("deeper", (64, 256, 256), 2, depth=(3, 2, 2), epochs=14, batch_size=BATCH, lr=0.12),
+    whitened("deeper", (64, 256, 256), 2, depth=(3, 2, 2), epochs=18, batch_size=BATCH, lr=0.12),
     augment=CUTOUT.augment,
     views=CUTOUT.views,
 )
 WIDE = replace(
-    whitened("wide", (128, 384, 384), 2, epochs=22, batch_size=BATCH, lr=0.12),
+    whitened("wide", (128, 384, 384), 2, depth=(3, 2, 2), epochs=20, batch_size=BATCH, lr=0.12),
     augment=CUTOUT.augment,
     techniques=CUTOUT.techniques,
     views=CUTOUT.views,
@@ -38,8 +38,12 @@ LADDER = Ladder(
         Rung(recipe=UNSURE, change="94%: whitened compact net, Muon, small images first"),
         Rung(recipe=LONGER, change="24 epochs instead of 12", base="unsure"),
         Rung(recipe=CUTOUT, change="+ a square of 10 pixels cut out", base="longer"),
-        Rung(recipe=FULL_SIZE, change="no small images, 14 epochs", base="cutout"),
+        Rung(recipe=FULL_SIZE, change="no small images, 18 epochs", base="cutout"),
         Rung(recipe=DEEPER, change="+ a third convolution in the first group", base="full-size"),
-        Rung(recipe=WIDE, change="half as wide again and more, 22 epochs", base="cutout"),
+        Rung(
+            recipe=WIDE,
+            change="half as wide again and more, small images first, 20 epochs",
+            base="deeper",
+        ),
     ),
 )
