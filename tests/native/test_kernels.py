@@ -660,6 +660,13 @@ def test_convolving_in_bfloat16_leaves_errors_of_less_than_two_percent(
     assert error(by_bias, exact.bias) < 1e-6
 
 
+def test_maps_smaller_than_the_filter_are_refused(convolving: Kernels) -> None:
+    maps = normal(1, 8, 2, 5, dtype=HALF)
+
+    with pytest.raises(ValueError, match="2×5 are smaller than 3×3"):
+        convolving.convolve(maps, normal(8, 8, 3, 3), None, 0, relu=False)
+
+
 def test_a_number_that_is_none_passes_the_relu_of_a_convolution(convolving: Kernels) -> None:
     maps = last(torch.full((1, 8, 4, 4), math.nan).to(HALF))
 

@@ -22,6 +22,8 @@ struct Shape {
 
     int64_t out_height() const { return height + 2 * padding - 2; }
     int64_t out_width() const { return width + 2 * padding - 2; }
+    int64_t in_size() const { return height * width * channels; }  // Of one image.
+    int64_t out_size() const { return out_height() * out_width() * outputs; }
     int64_t elements() const { return images * height * width * std::max(channels, outputs); }
 
     Shape back() const {  // Of the convolution that leads the results' gradient to the pixels.
@@ -60,11 +62,6 @@ inline Pairs in_pairs(__m512i halves) {  // One of each half in every pair.
         0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
         8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
     return _mm512_permutexvar_epi16(_mm512_load_si512(order), halves);
-}
-
-inline void narrow(bf16 *to, Floats values, int lanes) {
-    const __m256i halves = (__m256i)_mm512_cvtneps_pbh((__m512)values);
-    std::memcpy(to, &halves, lanes * sizeof(bf16));
 }
 
 // The bias's gradient: the sums of all threads, in their order.

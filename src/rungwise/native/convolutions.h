@@ -16,10 +16,11 @@ namespace own = winograd;
 #endif
 
 extern "C" {
-// Whether the system lets this process multiply as the functions below do.
+// Whether the system lets this process multiply as the functions below do. If not, nobody calls them.
 int convolutions_are_allowed() { return own::allowed(); }
 
-// in: (N, H, W, C); weight: (O, 3, 3, C) and bias: (O), float32; out: (N, H', W', O).
+// in: (N, H, W, C); weight: (O, 3, 3, C) and bias: (O), float32; out: (N, H', W', O), which starts
+// at a line of the cache.
 void convolve_b16(const own::Shape *shape, const bf16 *in, const float *weight, const float *bias,
                   int relu, bf16 *out) {
     const int threads = threads_for(shape->elements());

@@ -36,7 +36,7 @@ _CONVOLUTIONS: dict[str, list[Any]] = {
     "convolve_backward": [c_void_p] * 4,
     "convolve_weight": [c_void_p] * 5,
 }
-"""Of bfloat16 alone, and only where the processor multiplies it."""
+"""Of bfloat16 alone, and only where the processor multiplies it and the system allows that."""
 
 
 class Drop(NamedTuple):
@@ -330,9 +330,14 @@ class Kernels:
             bias: (O,) float32, or None.
             padding: Zeros around the maps: 0, 1 or 2.
             relu: Whether values below 0 become 0.
+
+        Raises:
+            ValueError: With their zeros the maps are smaller than 3×3 pixels.
         """
         shape = _convolution(maps, len(weight), padding)
         size = shape.height + 2 * padding - 2, shape.width + 2 * padding - 2
+        if min(size) < 1:
+            raise ValueError(f"maps of {shape.height}×{shape.width} are smaller than 3×3 pixels")
         out = _empty(len(maps), len(weight), *size)
         taken = maps.data_ptr(), weight.data_ptr(), _pointer(bias), relu
         self._of("convolve", maps)(ctypes.addressof(shape), *taken, out.data_ptr())

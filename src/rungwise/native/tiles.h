@@ -10,7 +10,7 @@
 // that pixels stand beside each other, and the maps are laid out in pairs of pixels, as the unit
 // wants its right factor; twice, as every other tap begins with the second pixel of a pair.
 //
-// What is multiplied stays in the processor's second cache.
+// What is multiplied stays in the processor's second cache, unless an image alone is too large for it.
 
 #pragma once
 
@@ -48,7 +48,7 @@ inline bool allowed() {
 }
 
 // The units are this thread's as long as this lives. Tiles 0 to 3 are sums, 4 and 5 left factors,
-// 6 and 7 right ones.
+// both of `rows` rows, at most sixteen; 6 and 7 are right factors.
 struct Units {
     explicit Units(int64_t rows) {
         struct {
@@ -60,6 +60,7 @@ struct Units {
             settings.row_bytes[tile] = 64;
             settings.rows[tile] = uint8_t(tile < 6 ? rows : SIDE);
         }
+        asm volatile("" ::"r"(&settings) : "memory");  // As `settle`, which knows no locals.
         _tile_loadconfig(&settings);
     }
     ~Units() { _tile_release(); }
@@ -239,7 +240,7 @@ inline void pack_turned(const float *weight, const Shape &shape, bf16 *packed, i
 
 // --- The convolution -----------------------------------------------------------------------------
 
-// What two tiles of an image, or of two images, have become, before it is put in its place.
+// Where what a tile has become is put.
 struct Made {
     const int32_t *result;  // Which result each row is; -1 for none.
     bf16 *image;
@@ -294,7 +295,7 @@ void put_results(const float *sums, int64_t rows, Made made, const float *bias, 
         if (RELU) one = one < 0 ? all(0) : one, other = other < 0 ? all(0) : other;
         const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)other, (__m512)one);
         bf16 *to = made.image + made.result[i] * shape.outputs + first;
-        if (shape.outputs % DEPTH == 0)  // Whole lines, past the cache: they are not read before.
+        if (shape.outputs % DEPTH == 0)  // Whole lines, past the cache: they need not be read.
             _mm512_stream_si512((__m512i *)to, both);
         else
             _mm512_mask_storeu_epi16(to, some_of_32(count), both);
@@ -307,8 +308,6 @@ void convolve(const bf16 *in, const bf16 *packed, const float *bias, bool relu, 
     // An odd number of lines of the cache, or places below each other would fight for a few.
     const int64_t step = (parts(shape.channels, DEPTH) | 1) * DEPTH, size = field.places() * step;
     const Cut cut(shape.images, MAPS / size, threads);
-    const int64_t in_size = shape.height * shape.width * shape.channels;
-    const int64_t out_size = shape.out_height() * shape.out_width() * shape.outputs;
     const Buffer<bf16> all_maps(threads * cut.each * size);
     const std::vector<bf16> zeros(shape.channels);
     const auto put = relu ? put_results<true> : put_results<false>;
@@ -321,7 +320,8 @@ void convolve(const bf16 *in, const bf16 *packed, const float *bias, bool relu, 
         for (int64_t block = 0; block < cut.blocks; ++block) {
             const int64_t first = cut.first(block), images = cut.count(block);
             for (int64_t i = 0; i < images; ++i)
-                spread(in + (first + i) * in_size, shape, field, zeros.data(), step, maps + i * size);
+                spread(in + (first + i) * shape.in_size(), shape, field, zeros.data(), step,
+                       maps + i * size);
             settle();
             const int64_t tiles = images * field.tiles;
             for (int64_t output = 0; output < shape.outputs; output += DEPTH) {
@@ -335,13 +335,13 @@ void convolve(const bf16 *in, const bf16 *packed, const float *bias, bool relu, 
                 };
                 for (int64_t tile = 0; tile < tiles; tile += 2) {
                     const bool two = tile + 1 < tiles;
-                    const bf16 *at[2] = {};
+                    const bf16 *at[2] = {maps, maps};
                     Made next[2];
                     for (int i = 0; i <= two; ++i) {
                         const int64_t image = (tile + i) / field.tiles;
                         const int64_t place = (tile + i) % field.tiles * field.tile_rows;
                         at[i] = maps + image * size + place * step;
-                        next[i] = {&field.result[place], out + (first + image) * out_size};
+                        next[i] = {&field.result[place], out + (first + image) * shape.out_size()};
                     }
                     MULTIPLY[two][wide](at[0], at[1], step, field, factors, shape.channels);
                     put_made();  // Of the tiles before, while the units finish.
@@ -421,10 +421,10 @@ struct Stack {
     }
 
     void take_gradients(const bf16 *slopes, int64_t images) {
-        const int64_t outputs = shape.outputs;
-        const int64_t size = shape.out_height() * shape.out_width() * outputs;
+        const int64_t outputs = shape.outputs, size = shape.out_size();
         const bf16 *at[DEPTH];
-        each(slopes, field.result, size, outputs, images, places, [&](int64_t place, const bf16 *from) {
+        each(slopes, field.result, size, outputs, images, places, [&](int64_t place,
+                                                                      const bf16 *from) {
             at[place % DEPTH] = from;
             if (place % DEPTH < DEPTH - 1) return;
             for (int64_t first = 0; first < outputs; first += SIDE) {
@@ -438,12 +438,13 @@ struct Stack {
     }
 
     void take_maps(const bf16 *in, int64_t images) {
-        const int64_t size = shape.height * shape.width * shape.channels;
+        const int64_t channels = shape.channels, size = shape.in_size();
         const bf16 *before = nullptr;
-        each(in, field.pixel, size, shape.channels, images, 2 * pairs, [&](int64_t place, const bf16 *from) {
-            for (int64_t first = 0; place > 0 && first < shape.channels; first += SIDE) {
+        each(in, field.pixel, size, channels, images, 2 * pairs, [&](int64_t place,
+                                                                     const bf16 *from) {
+            for (int64_t first = 0; place > 0 && first < channels; first += SIDE) {
                 bf16 *to = right(first / SIDE, (place - 1) % 2) + (place - 1) / 2 * DEPTH;
-                _mm512_storeu_si512(to, paired(before, from, first, shape.channels));
+                _mm512_storeu_si512(to, paired(before, from, first, channels));
             }
             before = from;
         });
@@ -500,8 +501,6 @@ void find_slopes(const bf16 *in, const bf16 *gradient, float *weight, float *bia
                  const Shape &shape, int threads) {
     const Field field(shape);
     const Cut cut(shape.images, PLACES / field.whole, threads);
-    const int64_t in_size = shape.height * shape.width * shape.channels;
-    const int64_t results = shape.out_height() * shape.out_width();
     std::vector<Slopes> found;
     for (int thread = 0; thread < threads; ++thread) found.emplace_back(shape);
 #pragma omp parallel num_threads(threads)
@@ -515,9 +514,10 @@ void find_slopes(const bf16 *in, const bf16 *gradient, float *weight, float *bia
 #pragma omp for schedule(static)
         for (int64_t block = 0; block < cut.blocks; ++block) {
             const int64_t first = cut.first(block), images = cut.count(block);
-            const bf16 *slopes = gradient + first * results * shape.outputs;
-            stack.take(in + first * in_size, slopes, images);
-            if (bias) add_rows(slopes, images * results, shape.outputs, own.bias.data());
+            const bf16 *slopes = gradient + first * shape.out_size();
+            const int64_t rows = images * shape.out_size() / shape.outputs;
+            stack.take(in + first * shape.in_size(), slopes, images);
+            if (bias) add_rows(slopes, rows, shape.outputs, own.bias.data());
             for (int64_t column = 0; column < own.columns; column += 2)
                 for (int64_t row = 0; row < own.rows; row += 2) {
                     const bool two = row + 1 < own.rows, wide = column + 1 < own.columns;

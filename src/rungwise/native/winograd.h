@@ -33,7 +33,6 @@ namespace winograd {
 using convolution::Buffer;
 using convolution::Cut;
 using convolution::in_pairs;
-using convolution::narrow;
 using convolution::Pairs;
 using convolution::parts;
 
@@ -65,6 +64,11 @@ struct Shape : convolution::Shape {
 template <class Work> inline void each_vector(int64_t first, int64_t end, Work work) {
     for (; first + LANES <= end; first += LANES) work(first, std::integral_constant<int, LANES>());
     if (first < end) work(first, std::integral_constant<int, ROWS>());
+}
+
+inline void narrow(bf16 *to, Floats values, int lanes) {
+    const __m256i halves = (__m256i)_mm512_cvtneps_pbh((__m512)values);
+    std::memcpy(to, &halves, lanes * sizeof(bf16));
 }
 
 inline Pairs paired(Floats first, Floats second) {  // One of each in every pair.
