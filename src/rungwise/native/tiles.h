@@ -39,7 +39,7 @@ constexpr int DEPTH = 2 * LANES;  // and how many numbers of each are summed ove
 constexpr int64_t TILE = SIDE * DEPTH;  // Numbers of a factor,
 constexpr int64_t SUMS = SIDE * SIDE;   // and of a product.
 constexpr int64_t MAPS = 1 << 18;    // Numbers of a block's maps in the convolution,
-constexpr int64_t PLACES = 1 << 11;  // and pixels of one in the slopes of the weights.
+constexpr int64_t PLACES = 1 << 11;  // and places of one in the slopes of the weights.
 
 // Whether Linux lets this process use the units; it wants to be asked once.
 inline bool allowed() {
@@ -451,20 +451,24 @@ struct Stack {
     }
 };
 
+// Of an image larger than a block a part at a time, so that all taps find it in the cache.
 template <int ROWS, int COLUMNS>
 void add_slopes(const Stack &stack, const Slopes &found, int64_t row, int64_t column) {
     typedef Product<ROWS, COLUMNS> Product;
     const int64_t right = TAPS * SUMS, below = found.columns * TAPS * SUMS;
     const bf16 *upper = stack.left(row), *lower = upper + SIDE * stack.places;
-    for (int64_t tap = 0; tap < TAPS; ++tap) {
-        const int64_t shift = stack.field.shift(tap);
-        const bf16 *one = stack.right(column, shift % 2) + shift / 2 * DEPTH;
-        const bf16 *other = one + 2 * stack.pairs * DEPTH;
-        float *sums = found.product(row, column, tap);
-        Product::read(sums, right, below, SIDE * sizeof(float));
-        for (int64_t at = 0; at < stack.places * SIDE; at += TILE)
-            Product::add(upper + at, lower + at, DEPTH * sizeof(bf16), one + at, other + at);
-        Product::write(sums, right, below, SIDE * sizeof(float));
+    for (int64_t place = 0; place < stack.places; place += PLACES) {
+        const int64_t start = place * SIDE, end = std::min(place + PLACES, stack.places) * SIDE;
+        for (int64_t tap = 0; tap < TAPS; ++tap) {
+            const int64_t shift = stack.field.shift(tap);
+            const bf16 *one = stack.right(column, shift % 2) + shift / 2 * DEPTH;
+            const bf16 *other = one + 2 * stack.pairs * DEPTH;
+            float *sums = found.product(row, column, tap);
+            Product::read(sums, right, below, SIDE * sizeof(float));
+            for (int64_t at = start; at < end; at += TILE)
+                Product::add(upper + at, lower + at, DEPTH * sizeof(bf16), one + at, other + at);
+            Product::write(sums, right, below, SIDE * sizeof(float));
+        }
     }
 }
 
