@@ -637,7 +637,7 @@ def test_convolving_and_its_way_back_are_right_at_every_edge(
 @pytest.mark.parametrize(
     ("channels", "outputs", "side"), [(16, 32, 8), (64, 64, 15), (256, 32, 7)], ids=str
 )
-def test_convolving_in_bfloat16_leaves_errors_of_less_than_two_percent(
+def test_convolving_leaves_errors_of_two_percent_by_winograds_algorithm_and_less_directly(
     convolving: Kernels, channels: int, outputs: int, side: int
 ) -> None:
     maps = normal(6, channels, side, side, dtype=HALF)
@@ -654,9 +654,10 @@ def test_convolving_in_bfloat16_leaves_errors_of_less_than_two_percent(
     def error(found: torch.Tensor, right: torch.Tensor) -> float:
         return ((found.double() - right).norm() / right.norm()).item()
 
-    assert error(made, exact.made) < 0.02
-    assert error(below, exact.below) < 0.02
-    assert error(by_weight, exact.weight) < 0.02
+    most = 0.004 if torch.cpu._is_amx_tile_supported() else 0.02
+    assert error(made, exact.made) < most
+    assert error(below, exact.below) < most
+    assert error(by_weight, exact.weight) < most
     assert error(by_bias, exact.bias) < 1e-6
 
 

@@ -42,7 +42,6 @@ template <class T> struct Buffer {  // Not set to 0, and at the start of a line 
     T *data() const { return values.get(); }
 };
 
-
 // How a number of images, or of other things, is cut into blocks, as many for each thread.
 struct Cut {
     int64_t whole, each, blocks;
