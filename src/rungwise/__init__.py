@@ -7,6 +7,7 @@
 A name is imported when it is first used, so that `import rungwise` stays quick.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from rungwise.training.recipe import Recipe
 
 __version__ = "0.1.0"
+
+if "OMP_WAIT_POLICY" not in os.environ:
+    # A thread that waits for the others turns in a loop before it sleeps. By libgomp's 300,000
+    # turns it keeps a busy machine's other programs, and its own other threads, from working.
+    # OpenMP reads this when torch is first imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "50000")
 
 __all__ = [
     "ImageClassifier",

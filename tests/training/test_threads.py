@@ -1,10 +1,13 @@
 """The number of threads follows what the container may use."""
 
+import os
+import runpy
 from pathlib import Path
 
 import pytest
 import torch
 
+import rungwise
 from rungwise.training import threads
 from rungwise.training.threads import (
     SMALLEST_SHARED_FLOPS,
@@ -86,3 +89,19 @@ def test_the_threads_come_back_after_an_error(three_threads: None) -> None:
         raise ValueError("no")
 
     assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [
+        ({}, "50000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "active"}, None),
+    ],
+)
+def test_waiting_threads_soon_sleep_unless_the_user_says_otherwise(
+    given: dict[str, str], spins: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", dict(given))
+    runpy.run_path(str(rungwise.__file__))
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
