@@ -116,7 +116,9 @@ CHANGES = {
         "cutmix": ("plain", "techniques"),
         "varied": ("cutmix", "augment"),
         "views": ("varied", "views"),
-        "ensemble": ("views", "ensemble"),
+        "deeper": ("views", "model.depth"),
+        "faster": ("deeper", "optimizer"),
+        "ensemble": ("faster", "ensemble"),
     },
     "fashion-mnist/best": {
         "erasing": ("plain", "augment"),
