@@ -22,6 +22,7 @@ LAYERS = (
     "bench",
     "report",
     "interfaces",
+    "__main__",
 )
 
 

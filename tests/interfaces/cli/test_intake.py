@@ -18,8 +18,6 @@ from rungwise.interfaces.cli import loading
 
 Picture = Callable[..., Path]
 
-MAIN = "from rungwise.interfaces.cli.app import main; main()"
-
 
 @pytest.fixture
 def faulty(here: Path, picture: Picture) -> Path:
@@ -168,7 +166,7 @@ def test_a_table_is_trained_on(rungwise: Any, photos: Path) -> None:
 
 
 def test_ascii_terminals_get_json_that_can_be_read(faulty: Path) -> None:
-    words = [sys.executable, "-c", MAIN, "data", "check", "own", "--json"]
+    words = [sys.executable, "-m", "rungwise", "data", "check", "own", "--json"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(words, capture_output=True, env=environment, timeout=300, check=False)
     assert done.returncode == 3, done.stderr

@@ -17,7 +17,6 @@ from rungwise.interfaces.cli.interrupts import Interrupts
 from rungwise.training.checkpoint import read_tensors
 
 TINY = ("train", "digits", "--recipe", "tiny.yaml", "--epochs", "4", "--json")
-MAIN = "from rungwise.interfaces.cli.app import main; main()"
 STEPS = 7
 """Steps in an epoch of the tiny recipe: 1294 images in batches of 200."""
 
@@ -122,6 +121,7 @@ def test_an_interrupted_climb_goes_on_by_itself(rungwise: Any) -> None:
 def test_a_killed_training_resumes_to_the_same_weights(rungwise: Any) -> None:
     code = f"""
 import os, signal
+from rungwise.interfaces.cli.app import main
 from rungwise.interfaces.cli.interrupts import Interrupts
 from rungwise.ladder import job
 job.SECONDS_BETWEEN_SAVES = 0.0
@@ -132,7 +132,7 @@ def check(self):
     if done == 2 * {STEPS} + 3:
         os.kill(os.getpid(), signal.SIGKILL)
 Interrupts.check = check
-{MAIN}
+main()
 """
     killed = subprocess.run(
         [sys.executable, "-c", code, *TINY], capture_output=True, text=True, timeout=600
@@ -148,7 +148,7 @@ Interrupts.check = check
 def test_sigterm_ends_a_real_process_with_143_and_a_saved_state() -> None:
     words = ("train", "digits", "--recipe", "tiny.yaml", "--epochs", "100000", "--json")
     process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, *words],
+        [sys.executable, "-m", "rungwise", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -207,7 +207,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
         os.close(reader)
         with os.fdopen(writer, "w") as stdout:
             process = subprocess.run(
-                [sys.executable, "-c", MAIN, *words.split()],
+                [sys.executable, "-m", "rungwise", *words.split()],
                 stdout=stdout,
                 stderr=subprocess.PIPE,
                 text=True,

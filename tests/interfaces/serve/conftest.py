@@ -27,7 +27,6 @@ from rungwise.training.optimizer import Adam
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
 
-MAIN = "from rungwise.interfaces.cli.app import main; main()"
 NAMES = ("cat", "dog", "eel")
 HOST = "127.0.0.1"
 
@@ -229,7 +228,7 @@ def process_serving() -> Callable[..., contextlib.AbstractContextManager[Process
     @contextlib.contextmanager
     def serve(*words: object) -> Iterator[Process]:
         process = subprocess.Popen(
-            [sys.executable, "-c", MAIN, "serve", *map(str, words), "--port", "0"],
+            [sys.executable, "-m", "rungwise", "serve", *map(str, words), "--port", "0"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -6,25 +6,26 @@ draws of 1,000, 1.4e14 operations and 5 minutes of one core a net; `ensemble` ha
 """
 
 from dataclasses import replace
+from functools import partial
 
 from rungwise.augment import AlternatingFlip, Shift, TrivialAugment
 from rungwise.augment.views import Mirror
-from rungwise.ladder.presets.whitened import muon, whitened
+from rungwise.ladder.presets.whitened import whitened
 from rungwise.ladder.rung import Ladder, Rung
 from rungwise.techniques import CutMix
 from rungwise.training.recipe import Members
 
-BATCH, WIDTHS = 100, (64, 256, 256)
+net = partial(whitened, widths=(64, 256, 256), patch=2, epochs=200, batch_size=100)
 PLAIN = replace(
-    whitened("plain", WIDTHS, 2, epochs=200, batch_size=BATCH, lr=0.06),
+    net("plain", lr=0.06),
     validation=0.2,
     augment=(AlternatingFlip(), Shift(pixels=4)),
 )
 MIXED = replace(PLAIN, name="cutmix", techniques=(*PLAIN.techniques, CutMix(probability=0.5)))
 VARIED = replace(MIXED, name="varied", augment=(*MIXED.augment, TrivialAugment()))
 VIEWS = replace(VARIED, name="views", views=Mirror(pixels=1))
-DEEPER = replace(VIEWS, name="deeper", model=replace(VIEWS.model, depth=3))
-FASTER = replace(DEEPER, name="faster", optimizer=muon(BATCH, WIDTHS[-1], lr=0.24))
+DEEPER = replace(VIEWS, name="deeper", model=net("deeper", depth=3, lr=0.06).model)
+FASTER = replace(DEEPER, name="faster", optimizer=net("faster", lr=0.24).optimizer)
 ENSEMBLE = replace(FASTER, name="ensemble", ensemble=(Members(count=5),))
 
 LADDER = Ladder(
