@@ -27,7 +27,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
     # A thread that waits for the others turns in a loop before it sleeps. By libgomp's 300,000
     # turns it keeps a busy machine's other programs, and its own other threads, from working.
     # OpenMP reads this when torch is first imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "50000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __all__ = [
     "ImageClassifier",

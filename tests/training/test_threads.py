@@ -94,7 +94,7 @@ def test_the_threads_come_back_after_an_error(three_threads: None) -> None:
 @pytest.mark.parametrize(
     ("given", "spins"),
     [
-        ({}, "50000"),
+        ({}, "10000"),
         ({"GOMP_SPINCOUNT": "7"}, "7"),
         ({"OMP_WAIT_POLICY": "active"}, None),
     ],
