@@ -27,7 +27,7 @@ from PIL import Image, ImageEnhance
 IMAGES, TEST_EVERY = 2000, 5
 SIZES = (28, 32, 40)
 SIDE = "32"
-COMMAND = (sys.executable, "-c", "from rungwise.interfaces.cli.app import main; main()")
+COMMAND = (sys.executable, "-m", "rungwise")
 
 
 class Fault(NamedTuple):

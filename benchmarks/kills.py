@@ -25,9 +25,8 @@ TIMES = {"seconds", "report", "time"}
 
 def command(ladder: str, place: Path) -> list[str]:
     """Return the command that climbs into a place."""
-    code = "from rungwise.interfaces.cli.app import main; main()"
     words = ["climb", ladder, "--json", "--quiet", "--out", str(place)]
-    return [sys.executable, "-c", code, *words]
+    return [sys.executable, "-m", "rungwise", *words]
 
 
 def undisturbed(ladder: str, place: Path) -> tuple[dict[str, Any], float]:

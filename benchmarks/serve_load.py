@@ -34,7 +34,6 @@ CLIENTS = (1, 8, 32)
 BATCHES = (64, 1)
 HOSTILE = 1000
 IMAGES = 64
-MAIN = "from rungwise.interfaces.cli.app import main; main()"
 
 
 class Service(NamedTuple):
@@ -47,7 +46,7 @@ class Service(NamedTuple):
 @contextlib.contextmanager
 def serving(run: str, *options: str) -> Iterator[Service]:
     """Serve a run as a process of its own."""
-    words = [sys.executable, "-c", MAIN, "serve", run, "--port", "0", *options]
+    words = [sys.executable, "-m", "rungwise", "serve", run, "--port", "0", *options]
     process = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
     )
@@ -82,7 +81,7 @@ def pictures(run: str, folder: Path) -> list[Path]:
 
 def predicted(run: str, paths: list[Path]) -> list[str]:
     """Return the classes that `rungwise predict` names."""
-    words = [sys.executable, "-c", MAIN, "predict", run, *map(str, paths), "--json"]
+    words = [sys.executable, "-m", "rungwise", "predict", run, *map(str, paths), "--json"]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
     return [answer["class"] for answer in json.loads(done.stdout)]
 
