@@ -55,6 +55,41 @@ def test_average_pooling_is_a_setting() -> None:
     assert "global average" in [layer.description for layer in layers]
 
 
+def test_a_border_comes_before_the_stem() -> None:
+    layers = summarize(Compact(whitened_patch=3, border=1), (1, 28, 28), 10).layers
+
+    assert [layer.output for layer in layers if layer.kind in ("border", "pool")] == [
+        (1, 30, 30),
+        (64, 14, 14),
+        (256, 7, 7),
+        (256, 3, 3),
+        (256,),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("border", "smallest"),
+    [
+        (0, 10),  # 10 → 8 → 4, 2, 1
+        (1, 8),
+        (5, 1),
+    ],
+)
+def test_a_border_lets_smaller_images_in(border: int, smallest: int) -> None:
+    model = Compact(widths=(4, 4, 4), whitened_patch=3, border=border)
+    network = model.build((1, smallest, smallest), 2, generator(0))
+
+    assert network(torch.rand(2, 1, smallest, smallest)).logits.shape == (2, 2)
+    if smallest > 1:
+        with pytest.raises(ConfigError, match=f"at least {smallest}×{smallest} pixels"):
+            model.build((1, smallest - 1, smallest - 1), 2, generator(0))
+
+
+def test_a_border_below_0_is_refused() -> None:
+    with pytest.raises(ConfigError, match="compact border is -1"):
+        Compact(border=-1)
+
+
 def test_a_whitened_stem_is_fixed_but_for_its_bias() -> None:
     network = Compact(whitened_patch=2).build((3, 32, 32), 10, generator(0))
     stem = dict(network.stem.named_parameters())

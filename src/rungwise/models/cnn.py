@@ -11,7 +11,7 @@ from rungwise.errors import ConfigError
 from rungwise.models.base import Model
 from rungwise.models.initialization import materialize
 from rungwise.models.layers import Classifier, Step, dense_steps, dropout_steps
-from rungwise.models.settings import require_rate, require_size, require_widths
+from rungwise.models.settings import require_border, require_rate, require_size, require_widths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +56,7 @@ class CNN(Model):
         _require_choice("cnn conv_edge", self.conv_edge, ("valid", "same"))
         _require_choice("cnn pooling", self.pooling, ("max", "average"))
         _require_choice("cnn pooling_place", self.pooling_place, ("end", "each"))
-        if self.border < 0:
-            raise ConfigError(
-                f"cnn border is {self.border}",
-                expected="0 or more pixels",
-                fix="pass 0 for no border, or 2 as article C does",
-            )
+        require_border("cnn border", self.border)
 
     def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
         require_size(

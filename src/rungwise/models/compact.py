@@ -20,14 +20,14 @@ from rungwise.models.layers import (
     WhitenedConv2d,
     chain,
 )
-from rungwise.models.settings import require_positive, require_size, require_widths
+from rungwise.models.settings import require_border, require_positive, require_size, require_widths
 
 STEM_WIDTH = 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compact(Model):
-    """Stem → groups of convolutions, each halving the size → global pool → linear head.
+    """[border] → stem → groups of convolutions, each halving the size → global pool → linear head.
 
     A group is conv 3×3 → max-pool 2 → BN → GELU → conv 3×3 → BN → GELU: the pooling comes straight
     after the first convolution, so that all that follows works on a quarter of the pixels. No
@@ -48,6 +48,9 @@ class Compact(Model):
     depth: int | tuple[int, ...] = 2
     """Convolutions of every group, or of each; the third and later ones of a group are added to
     what they start from."""
+    border: int = 0
+    """Pixels of zeros around the image, before the first convolution; more of them leave larger
+    maps to each group."""
     stem_width: int = STEM_WIDTH
     """Channels of the first convolution, at full size."""
     whitened_patch: int | None = None
@@ -74,6 +77,7 @@ class Compact(Model):
         require_positive("compact stem_width", self.stem_width)
         for depth in self._depths():
             require_positive("compact depth", depth)
+        require_border("compact border", self.border)
         if len(self._depths()) != len(self.widths):
             raise ConfigError(
                 f"compact depth is {self.depth}",
@@ -114,8 +118,8 @@ class Compact(Model):
             )
 
     def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
-        lost = (self.whitened_patch or 1) - 1
-        smallest = 2 ** len(self.widths) + lost
+        lost = (self.whitened_patch or 1) - 1 - 2 * self.border
+        smallest = max(1, 2 ** len(self.widths) + lost)
         require_size("compact", shape, smallest, "give fewer widths: fewer groups")
         net = materialize(lambda: Classifier(*self._steps(shape[0], classes)), rng, fan_in_uniform)
         if self.identity_init:
@@ -126,7 +130,9 @@ class Compact(Model):
     def _steps(self, channels: int, classes: int) -> list[Step]:
         stem, stem_width = self._stem(channels)
         widths = (stem_width, *self.widths)
+        border = [("border", nn.ZeroPad2d(self.border))] if self.border else []
         return [
+            *border,
             ("stem", stem),
             *[
                 ("group", self._group(*pair, depth))

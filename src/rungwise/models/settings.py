@@ -36,6 +36,20 @@ def require_positive(name: str, value: int) -> None:
         )
 
 
+def require_border(name: str, border: int) -> None:
+    """Check a border around the images.
+
+    Raises:
+        ConfigError: It is less than 0.
+    """
+    if border < 0:
+        raise ConfigError(
+            f"{name} is {border}",
+            expected="0 or more pixels",
+            fix="pass 0 for no border, or 2 as article C does",
+        )
+
+
 def require_rate(name: str, rate: float) -> None:
     """Check a dropout rate.
 
