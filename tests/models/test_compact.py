@@ -72,7 +72,7 @@ def test_a_border_comes_before_the_stem() -> None:
     [
         (0, 10),  # 10 → 8 → 4, 2, 1
         (1, 8),
-        (5, 1),
+        (5, 3),  # the patch itself
     ],
 )
 def test_a_border_lets_smaller_images_in(border: int, smallest: int) -> None:
@@ -80,9 +80,8 @@ def test_a_border_lets_smaller_images_in(border: int, smallest: int) -> None:
     network = model.build((1, smallest, smallest), 2, generator(0))
 
     assert network(torch.rand(2, 1, smallest, smallest)).logits.shape == (2, 2)
-    if smallest > 1:
-        with pytest.raises(ConfigError, match=f"at least {smallest}×{smallest} pixels"):
-            model.build((1, smallest - 1, smallest - 1), 2, generator(0))
+    with pytest.raises(ConfigError, match=f"at least {smallest}×{smallest} pixels"):
+        model.build((1, smallest - 1, smallest - 1), 2, generator(0))
 
 
 def test_a_border_below_0_is_refused() -> None:

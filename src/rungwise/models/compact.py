@@ -118,8 +118,9 @@ class Compact(Model):
             )
 
     def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
-        lost = (self.whitened_patch or 1) - 1 - 2 * self.border
-        smallest = max(1, 2 ** len(self.widths) + lost)
+        # Patches are whitened before the border is added, so one has to fit into an image.
+        patch = self.whitened_patch or 1
+        smallest = max(patch, 2 ** len(self.widths) + patch - 1 - 2 * self.border)
         require_size("compact", shape, smallest, "give fewer widths: fewer groups")
         net = materialize(lambda: Classifier(*self._steps(shape[0], classes)), rng, fan_in_uniform)
         if self.identity_init:
