@@ -2,7 +2,8 @@
 
 Command: `rungwise climb mnist/best --rungs views --seeds 1 --fit-seeds 5`.
 Measured (docs/results/2026-11-21-presets.md): 99.76% ± 0.02 of the test images, 2.1e14 operations
-and 9 minutes of one core with bfloat16 a net.
+and 9 minutes of one core with bfloat16 a net. With three seeds, `--seeds 3`, the verdicts on all
+steps are open; from first to last they gain 0.12 points on validation.
 """
 
 from dataclasses import replace
