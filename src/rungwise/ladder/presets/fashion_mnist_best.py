@@ -15,10 +15,17 @@ from rungwise.ladder.rung import Ladder, Rung
 from rungwise.techniques import LabelSmoothing, Whitening
 from rungwise.training.recipe import Members
 
-BASE = whitened("plain", (64, 128, 256), 3, depth=(3, 3, 2), epochs=15, batch_size=500, lr=0.12)
 PLAIN = replace(
-    BASE,
-    model=replace(BASE.model, border=2),
+    whitened(
+        "plain",
+        (64, 128, 256),
+        3,
+        depth=(3, 3, 2),
+        border=2,
+        epochs=15,
+        batch_size=500,
+        lr=0.12,
+    ),
     augment=(AlternatingFlip(), Shift(pixels=2)),
     techniques=(LabelSmoothing(amount=0.1), Whitening(bias_until=0.4)),
 )

@@ -46,6 +46,7 @@ def whitened(
     *,
     pairs: int | None = None,
     depth: int | tuple[int, ...] = 2,
+    border: int = 0,
     epochs: int,
     batch_size: int,
     lr: float,
@@ -56,6 +57,7 @@ def whitened(
         model=Compact(
             widths=widths,
             depth=depth,
+            border=border,
             whitened_patch=patch,
             whitened_pairs=pairs,
             identity_init=True,
