@@ -130,6 +130,7 @@ CHANGES = {
         "cutout": ("longer", "augment"),
         "full-size": ("cutout", "techniques epochs"),
         "deeper": ("full-size", "model.depth"),
+        "border": ("deeper", "model.border epochs"),
         "wide": ("deeper", "model.widths techniques optimizer epochs"),
     },
     "cifar10/fast94": {

@@ -22,6 +22,20 @@ DEEPER = replace(
     augment=CUTOUT.augment,
     views=CUTOUT.views,
 )
+BORDER = replace(
+    whitened(
+        "border",
+        (64, 256, 256),
+        2,
+        depth=(3, 2, 2),
+        border=1,
+        epochs=15,
+        batch_size=BATCH,
+        lr=0.12,
+    ),
+    augment=CUTOUT.augment,
+    views=CUTOUT.views,
+)
 WIDE = replace(
     whitened("wide", (128, 384, 384), 2, depth=(3, 2, 2), epochs=20, batch_size=BATCH, lr=0.12),
     augment=CUTOUT.augment,
@@ -40,6 +54,7 @@ LADDER = Ladder(
         Rung(recipe=CUTOUT, change="+ a square of 10 pixels cut out", base="longer"),
         Rung(recipe=FULL_SIZE, change="no small images, 18 epochs", base="cutout"),
         Rung(recipe=DEEPER, change="+ a third convolution in the first group", base="full-size"),
+        Rung(recipe=BORDER, change="+ a border of a pixel, 15 epochs", base="deeper"),
         Rung(
             recipe=WIDE,
             change="half as wide again and more, small images first, 20 epochs",
