@@ -42,7 +42,7 @@ from rungwise.bench.whole import ratios
 from rungwise.data import Parts, draw, load
 from rungwise.ladder.environment import describe_environment
 from rungwise.ladder.final import on_all_images
-from rungwise.ladder.job import make_job
+from rungwise.ladder.job import make_jobs
 from rungwise.ladder.recipes import find_recipe
 from rungwise.ladder.run import open_run
 from rungwise.prediction.metrics import evaluate
@@ -97,8 +97,7 @@ def train_whole(letter: str, recipe_name: str, draw_seed: int) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         runs = []
-        for member, single in enumerate(recipe.member_recipes()):
-            job = make_job(single, dataset, Seed(draw_seed, member), Path(folder), CPU)
+        for job in make_jobs(recipe, dataset, Seed(draw_seed), Path(folder), CPU):
             for _ in job.train():
                 pass
             runs.append(open_run(job.folder))

@@ -26,7 +26,7 @@ from rungwise.errors import BusyError, DamagedError, RunError, UsageError
 from rungwise.ladder.budget import Allotment, Budget, OutOfTime
 from rungwise.ladder.comparison import Answers
 from rungwise.ladder.final import best_of, on_all_images
-from rungwise.ladder.job import Job, make_job
+from rungwise.ladder.job import Job, make_jobs
 from rungwise.ladder.ledger import earlier_openings, record_opening
 from rungwise.ladder.numbers import duration
 from rungwise.ladder.outlook import Outlook
@@ -142,10 +142,7 @@ class Climb:
         return self._jobs_of(rung.recipe, seed)
 
     def _jobs_of(self, recipe: Recipe, seed: int) -> list[Job]:
-        return [
-            make_job(single, self.dataset, Seed(seed, member), self.root, self.device)
-            for member, single in enumerate(recipe.member_recipes())
-        ]
+        return make_jobs(recipe, self.dataset, Seed(seed), self.root, self.device)
 
     def run(self, watch: Watcher | None = None) -> ClimbResult:
         """Do the work and return the result; `watch` is called with each step.

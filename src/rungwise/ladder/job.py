@@ -292,6 +292,24 @@ def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: t
     return Job(made_ready(recipe, dataset.train, device), dataset, seed, root, device)
 
 
+def make_jobs(
+    recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: torch.device
+) -> list[Job]:
+    """Return the jobs whose nets make up the recipe's predictor: one, or one for each member.
+
+    Args:
+        recipe: Of one net or an ensemble.
+        dataset: The data set.
+        seed: Of the first net; the others are the next members of its draw.
+        root: The folder of all runs.
+        device: Where to train.
+    """
+    return [
+        make_job(single, dataset, Seed(seed.draw, member), root, device)
+        for member, single in enumerate(recipe.member_recipes(), seed.member)
+    ]
+
+
 def training_key(recipe: Recipe, dataset: Dataset) -> str:
     """Return ten hexadecimal digits over all that determines the trained weights but the seed."""
     settings = _canonical(dump_training(recipe))

@@ -6,6 +6,7 @@ with its defaults, as the bare NAME.
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -116,6 +117,20 @@ def parse_component(registry: Mapping[str, type], text: str, place: str) -> Any:
             fix="mend what is named",
         )
     return component
+
+
+def component_text(registry: Mapping[str, type], component: Any) -> str:
+    """Return a component as `parse_component` reads it, all settings on one line.
+
+    >>> from rungwise.augment.views import VIEWS, Mirror
+    >>> component_text(VIEWS, Mirror(pixels=1))
+    '{name: mirror, pixels: 1, below: 1.0}'
+    """
+    plain = _dump(component, registry)
+    text: str = yaml.dump(
+        plain, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=math.inf
+    )
+    return text.strip()
 
 
 def dump_recipe(recipe: Recipe) -> dict[str, Any]:

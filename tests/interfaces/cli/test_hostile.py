@@ -116,8 +116,9 @@ def test_a_recipe_that_cannot_be_read_is_told(rungwise: Any, name: str) -> None:
     rungwise("train", "digits", "--recipe", name).fails(2, f"cannot read the recipe {name}")
 
 
-def test_a_recipe_of_several_nets_is_not_trained_as_one(rungwise: Any) -> None:
-    rungwise("train", "digits", "--recipe", "digits/ensemble").fails(2, "several nets")
+def test_an_ensemble_is_not_trained_as_one_of_its_nets(rungwise: Any) -> None:
+    words = ("train", "digits", "--recipe", "digits/ensemble", "--seed", "3.1")
+    rungwise(*words).fails(2, "the seed 3.1 names one net", "--seed 3\n")
 
 
 def test_impossible_climbs_are_refused(rungwise: Any) -> None:

@@ -47,11 +47,11 @@ def states() -> list[Path]:
     return list(Path("runs").rglob("last.safetensors"))
 
 
-def weights(result: Any) -> dict[str, torch.Tensor]:
-    return read_tensors(Path(result.json["run"]) / "model.safetensors")[0]
+def weights(net: dict[str, Any]) -> dict[str, torch.Tensor]:
+    return read_tensors(Path(net["run"]) / "model.safetensors")[0]
 
 
-def require_same(found: Any, expected: Any) -> None:
+def require_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     ours, theirs = weights(found), weights(expected)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -71,7 +71,7 @@ def test_a_signal_saves_the_state_and_resuming_ends_in_the_same_weights(
     resumed = rungwise(*TINY, "--resume")
     undisturbed = rungwise(*TINY, "--out", "undisturbed")
     assert resumed.code == 0
-    require_same(resumed, undisturbed)
+    require_same(resumed.json, undisturbed.json)
     assert not states()
 
 
@@ -98,6 +98,19 @@ def test_an_unfinished_run_wants_a_decision(rungwise: Any) -> None:
 
     assert restarted.code == 0
     assert restarted.json["epochs"] == 4
+
+
+def test_an_ensemble_goes_on_with_the_net_that_was_interrupted(rungwise: Any) -> None:
+    both = (*TINY, "--set", "ensemble=[{count: 2}]")
+    with at_step(4 * STEPS + 3, lambda: signal.raise_signal(signal.SIGTERM)):
+        assert rungwise(*both).code == 143
+
+    assert [state.parent.name for state in states()] == ["seed-0.1"]
+    rungwise(*both).fails(2, "an unfinished run is there already", "seed-0.1")
+    resumed = rungwise(*both, "--resume").json["nets"]
+    undisturbed = rungwise(*both, "--out", "undisturbed").json["nets"]
+    for found, expected in zip(resumed, undisturbed, strict=True):
+        require_same(found, expected)
 
 
 def test_an_interrupted_climb_goes_on_by_itself(rungwise: Any) -> None:
@@ -142,7 +155,7 @@ main()
     assert len(states()) == 1
     resumed = rungwise(*TINY, "--resume")
     assert [line.split()[0] for line in resumed.err.splitlines()[2:]] == ["3", "4"]
-    require_same(resumed, rungwise(*TINY, "--out", "undisturbed"))
+    require_same(resumed.json, rungwise(*TINY, "--out", "undisturbed").json)
 
 
 def test_sigterm_ends_a_real_process_with_143_and_a_saved_state() -> None:
@@ -182,7 +195,8 @@ def test_a_full_disk_loses_nothing_that_was_saved(rungwise: Any) -> None:
     full.fails(1, "model.safetensors was not written")
     assert states()[0].read_bytes() == saved
     assert not list(Path("runs").rglob("*.part"))
-    require_same(rungwise(*TINY, "--resume"), rungwise(*TINY, "--out", "undisturbed"))
+    undisturbed = rungwise(*TINY, "--out", "undisturbed")
+    require_same(rungwise(*TINY, "--resume").json, undisturbed.json)
 
 
 def test_a_run_whose_pictures_could_not_be_drawn_is_finished(

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 import torch
 
+from rungwise.augment.views import Mirror
 from rungwise.data import load
 from rungwise.errors import RungwiseError
 from rungwise.ladder.run import open_run
 from rungwise.prediction.metrics import evaluate
+from rungwise.prediction.predictor import Predictor
 
 EVALUATION = {
     *("accuracy", "balanced_accuracy", "loss", "calibration_error", "per_class", "confusion"),
@@ -56,6 +59,34 @@ def test_a_finished_run_is_found_and_nothing_is_trained(rungwise: Any) -> None:
     assert again.out == first.out  # the seconds too
     assert "epoch" in first.err
     assert again.err == ""
+
+
+def test_an_ensemble_is_a_run_for_each_net_and_one_command_measures_them_all(rungwise: Any) -> None:
+    first = rungwise(*TINY, "--json").json
+    views, scaling = "views={name: mirror, pixels: 1}", "temperature_scaling=true"
+    both = (*TINY, "--set", "ensemble=[{count: 2}]", "--set", views, "--set", scaling)
+    trained = rungwise(*both)
+    nets = rungwise(*both, "--json").json["nets"]
+
+    assert [line for line in trained.err.splitlines() if line.startswith("run ")] == [
+        f"run {Path(nets[1]['run']).relative_to(Path.cwd())}"
+    ]
+    assert nets[0] == first
+    assert [Path(net["run"]).name for net in nets] == ["seed-0", "seed-0.1"]
+    assert all(net["run"] in trained.out for net in nets)
+    words = shlex.split(trained.out.splitlines()[-1].removeprefix("to evaluate"))
+    assert words[0] == "rungwise"
+    rungwise(*words[1:], "--save", "both.safetensors")
+    recipe = Predictor.load(Path("both.safetensors")).recipe
+    assert recipe.views == Mirror(pixels=1)
+    assert recipe.temperature_scaling
+
+
+def test_the_command_to_evaluate_knows_which_images_there_are(rungwise: Any, photos: Path) -> None:
+    words = ("train", "photos", "--recipe", "tiny.yaml")
+
+    assert rungwise(*words).out.endswith("seed-0 --part validation\n")
+    assert rungwise(*words, "--set", "validation=0").out.endswith("seed-0 DATA\n")
 
 
 def test_the_log_goes_to_stderr_and_quiet_silences_it(rungwise: Any) -> None:

@@ -1,7 +1,7 @@
-"""`rungwise train`: train one recipe on one data set with one seed."""
+"""`rungwise train`: train one recipe, of a net or of several, on one data set with one seed."""
 
 import contextlib
-import sys
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,12 +9,13 @@ from cyclopts import Parameter
 
 from rungwise.errors import UsageError
 from rungwise.interfaces.cli.options import BadFiles, Place, Switch, WatchedOutput
-from rungwise.interfaces.cli.printing import print_json
+from rungwise.interfaces.cli.printing import print_json, print_table
 from rungwise.ladder.numbers import percent
 
 if TYPE_CHECKING:
     from rungwise.ladder.job import Job
     from rungwise.ladder.run import Run
+    from rungwise.training.recipe import Recipe
 
 
 def train(
@@ -35,6 +36,7 @@ def train(
     """Train one recipe; prints where the run lies and its validation accuracy.
 
     The same recipe, data and seed always give the same run; one that is finished is found again.
+    A recipe that is an ensemble gives a run for each net.
 
     Args:
         data: A named set, NAME@N for N images of each class, a folder, a .csv or .parquet table
@@ -51,7 +53,7 @@ def train(
     """
     from rungwise.data import load
     from rungwise.interfaces.cli.loading import LoadingBar, tell_notes, warn_of_mirroring
-    from rungwise.ladder.job import make_job
+    from rungwise.ladder.job import make_jobs
     from rungwise.ladder.recipes import find_recipe
     from rungwise.training.device import choose_device
     from rungwise.training.parsing import override
@@ -65,67 +67,74 @@ def train(
         )
     settings = [*(set or []), *([f"epochs={epochs}"] if epochs is not None else [])]
     chosen = override(find_recipe(recipe), settings) if settings else find_recipe(recipe)
-    if chosen.ensemble:
-        raise UsageError(
-            f"the recipe {chosen.name!r} is an ensemble of several nets",
-            expected="a recipe of one net",
-            fix="climb its ladder, or train the nets and combine them with `rungwise evaluate "
-            "RUN --with RUN`",
-        )
     wanted_seed, device = Seed.parse(seed), choose_device(place.device)
+    if chosen.ensemble and wanted_seed.member:
+        raise UsageError(
+            f"the seed {seed} names one net, and the recipe {chosen.name!r} is an ensemble",
+            expected="a draw of the data, which all nets of an ensemble share",
+            fix=f"use --seed {wanted_seed.draw}",
+        )
     with LoadingBar(output.quiet) as bar:
         dataset = load(
             data, offline=place.offline, image_size=image_size, bad_files=bad_files, progress=bar
         )
     tell_notes(dataset)
-    job = make_job(chosen, dataset, wanted_seed, place.out, device)
+    jobs = make_jobs(chosen, dataset, wanted_seed, place.out, device)
     if dry_run:
         warn_of_mirroring([chosen], dataset)
-        _print_plan(job, output.json)
+        _print_plan(jobs, output.json)
         return
-    with job.alone():
-        run = job.finished()
-        if run is None:
-            _decide_about_unfinished(job, resume=resume, restart=restart)
+    with contextlib.ExitStack() as held:
+        for job in jobs:
+            held.enter_context(job.alone())
+        found = [job.finished() for job in jobs]
+        if None in found:
+            _decide_about_unfinished(jobs, resume=resume, restart=restart)
             warn_of_mirroring([chosen], dataset)
-            run = _train(job, quiet=output.quiet)
-    for setting in ("views", "temperature_scaling"):
-        if getattr(chosen, setting) and not output.quiet:
-            option = setting.replace("_", "-")
-            print(
-                f"note: {setting} is for prediction: give --{option} to `evaluate`", file=sys.stderr
-            )
+        runs = [
+            run or _train(job, quiet=output.quiet) for job, run in zip(jobs, found, strict=True)
+        ]
     if output.json:
-        print_json(train_result(run))
+        _print_json([train_result(run) for run in runs])
     else:
-        _print(run, tested=dataset.test is not None)
+        _print(runs, chosen, tested=dataset.test is not None)
 
 
-def _print_plan(job: "Job", as_json: bool) -> None:
+def _print_plan(jobs: "list[Job]", as_json: bool) -> None:
     from rungwise.training.parsing import dump_recipe, recipe_text
 
     if as_json:
-        print_json({"run": str(job.folder), "recipe": dump_recipe(job.recipe)})
+        _print_json([{"run": str(job.folder), "recipe": dump_recipe(job.recipe)} for job in jobs])
     else:
-        print(recipe_text(job.recipe) + f"# run: {job.folder}")
+        print(
+            "---\n".join(f"{recipe_text(job.recipe)}# run: {job.folder}\n" for job in jobs), end=""
+        )
 
 
-def _decide_about_unfinished(job: "Job", *, resume: bool, restart: bool) -> None:
+def _print_json(nets: list[dict[str, Any]]) -> None:
+    """Print what there is of one net, or of an ensemble's nets in a list."""
+    print_json(nets[0] if len(nets) == 1 else {"nets": nets})
+
+
+def _decide_about_unfinished(jobs: "list[Job]", *, resume: bool, restart: bool) -> None:
     from rungwise.storage import explaining_storage
 
+    unfinished = [job for job in jobs if not job.is_finished()]
+    started = [job for job in unfinished if job.is_started()]
     if restart:
-        state = job.folder / "last.safetensors"
-        with explaining_storage(state):
-            state.unlink(missing_ok=True)
-    elif job.is_started() and not resume:
+        for job in started:
+            state = job.folder / "last.safetensors"
+            with explaining_storage(state):
+                state.unlink()
+    elif started and not resume:
         raise UsageError(
-            f"an unfinished run is there already: {job.folder}",
+            f"an unfinished run is there already: {started[0].folder}",
             expected="a decision about it",
             fix="--resume goes on with it, --restart trains it anew",
         )
-    elif resume and not job.is_started():
+    elif resume and not started and unfinished == jobs:
         raise UsageError(
-            f"there is nothing to resume in {job.folder}",
+            f"there is nothing to resume in {jobs[0].folder}",
             expected="an unfinished run of this recipe, data and seed",
             fix="leave --resume out, or check the recipe, the data, the seed and --out",
         )
@@ -151,23 +160,55 @@ def _train(job: "Job", *, quiet: bool) -> "Run":
     return run
 
 
-def _print(run: "Run", *, tested: bool) -> None:
-    summary = run.summary
-    chosen_on_test = summary["validation"] == "test"
-    name = "test accuracy (used for choosing)" if chosen_on_test else "validation accuracy"
-    print(f"run                  {Path(run.path).resolve()}")
-    if summary["val_accuracy"] is not None:
-        print(f"{name:<20} {percent(summary['val_accuracy'])}")
-    balanced = summary.get("val_balanced_accuracy")  # summaries of earlier versions have none
-    if balanced is not None:
-        print(f"{'balanced accuracy':<20} {percent(balanced)}")
-    print(f"epochs               {summary['epochs']}")
-    print(f"seconds              {summary['seconds']:.1f}")
-    print(f"operations           {summary['flops']:.3g}")
+def _print(runs: "list[Run]", recipe: "Recipe", *, tested: bool) -> None:
+    if len(runs) == 1:
+        for name, text in _facts(runs[0]).items():
+            print(f"{name:<20} {text}")
+    else:
+        facts = [_facts(run) for run in runs]
+        print_table(list(facts[0]), [list(row.values()) for row in facts])
+        print()
+    command = _evaluation(runs, recipe)
     if not tested:
         print("test set             none in these data")
-    elif not chosen_on_test:
-        print(f"test set             sealed; `rungwise evaluate {run.path}` opens it")
+        validated = runs[0].summary["val_accuracy"] is not None
+        command += " --part validation" if validated else " DATA"
+    elif runs[0].summary["validation"] != "test":
+        print("test set             sealed; evaluating opens it")
+    print(f"to evaluate          {command}")
+
+
+def _facts(run: "Run") -> dict[str, str]:
+    """Return what is told of a net, under its names."""
+    summary = run.summary
+    facts = {"run": str(Path(run.path).resolve())}
+    chosen_on_test = summary["validation"] == "test"
+    name = "test accuracy (used for choosing)" if chosen_on_test else "validation accuracy"
+    if summary["val_accuracy"] is not None:
+        facts[name] = percent(summary["val_accuracy"])
+    balanced = summary.get("val_balanced_accuracy")  # summaries of earlier versions have none
+    if balanced is not None:
+        facts["balanced accuracy"] = percent(balanced)
+    return facts | {
+        "epochs": str(summary["epochs"]),
+        "seconds": f"{summary['seconds']:.1f}",
+        "operations": f"{summary['flops']:.3g}",
+    }
+
+
+def _evaluation(runs: "list[Run]", recipe: "Recipe") -> str:
+    """Return the command that measures the recipe's predictor, views and all."""
+    from rungwise.augment.views import VIEWS
+    from rungwise.training.parsing import component_text
+
+    words = ["rungwise", "evaluate", str(runs[0].path)]
+    for run in runs[1:]:
+        words += ["--with", str(run.path)]
+    if recipe.views is not None:
+        words += ["--views", component_text(VIEWS, recipe.views)]
+    if recipe.temperature_scaling:
+        words += ["--temperature-scaling"]
+    return shlex.join(words)
 
 
 def train_result(run: "Run") -> dict[str, Any]:
