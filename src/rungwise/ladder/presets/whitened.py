@@ -10,6 +10,9 @@ from rungwise.training.optimizer import SGD, Muon
 from rungwise.training.recipe import Recipe
 from rungwise.training.schedule import Linear
 
+BIAS_LR_PER_IMAGE = 0.053
+"""The speed record's rate of biases under Muon, for each image of a batch."""
+
 
 def momentum(batch_size: int) -> SGD:
     """Return the speed records' plain optimizer, for batches of any size.
@@ -21,19 +24,22 @@ def momentum(batch_size: int) -> SGD:
     return SGD(lr=round(lr, 4), momentum=0.85, weight_decay=0.00133)
 
 
-def muon(batch_size: int, width: int, lr: float) -> Muon:
+def muon(
+    batch_size: int, width: int, lr: float, bias_lr_per_image: float = BIAS_LR_PER_IMAGE
+) -> Muon:
     """Return Muon with the speed record's other rates, for batches and heads of any size.
 
     Args:
         batch_size: Images in a step.
         width: Inputs of the head.
         lr: Of the filters; the record takes 0.24 at 2,000 images.
+        bias_lr_per_image: Of the biases, for each image of a batch.
     """
     return Muon(
         lr=lr,
         momentum=0.6,
         dense_lr=round(0.67 * batch_size * 9**2 / width**2, 4),
-        bias_lr=round(0.053 * batch_size, 4),
+        bias_lr=round(bias_lr_per_image * batch_size, 4),
         other_momentum=0.85,
         weight_decay=round(2e-6 * batch_size / 0.15, 6),
     )
@@ -50,6 +56,7 @@ def whitened(
     epochs: int,
     batch_size: int,
     lr: float,
+    bias_lr_per_image: float = BIAS_LR_PER_IMAGE,
 ) -> Recipe:
     """Return the recipe that a preset adds its augmentations and views to."""
     return Recipe(
@@ -65,7 +72,7 @@ def whitened(
         ),
         input="standardized",
         techniques=(LabelSmoothing(amount=0.2), Whitening(bias_until=0.4)),
-        optimizer=muon(batch_size, widths[-1], lr),
+        optimizer=muon(batch_size, widths[-1], lr, bias_lr_per_image),
         schedule=Linear(),
         epochs=epochs,
         batch_size=batch_size,
