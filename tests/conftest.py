@@ -16,11 +16,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+
+from rungwise.training.precision import bfloat16_problem
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get("RUNGWISE_DATA") or ROOT.parent / "shared" / "datasets").resolve()
 CHROMIUM = Path("/usr/bin/chromium")
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what trains in bfloat16 on a machine that cannot, by the question that trainings ask."""
+    problem = bfloat16_problem(torch.device("cpu"))
+    if problem and item.get_closest_marker("bfloat16"):
+        pytest.skip(f"no bfloat16: {problem}")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how many tests of bfloat16 this processor could not run."""
+    skipped = [
+        r for r in terminalreporter.stats.get("skipped", []) if "no bfloat16" in str(r.longrepr)
+    ]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests of bfloat16 were skipped: this processor cannot train in it"
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -316,6 +316,7 @@ def test_rates_of_the_speed_records_are_carried_over_to_mean_losses() -> None:
     assert plain.weight_decay == pytest.approx(decay_of_the_record, rel=1e-2)
 
 
+@pytest.mark.bfloat16
 def test_the_first_step_of_mnist_fast_leaves_its_biases_near(
     real_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -439,6 +439,7 @@ def test_pixels_become_numbers_from_0_to_1_with_channels_first() -> None:
     assert to_unit(torch.zeros(2, 4, 5, 3).byte()).is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.bfloat16
 def test_bfloat16_products_train_float32_weights() -> None:
     made = finished(replace(LINEAR, precision="bfloat16"))
 
@@ -538,7 +539,9 @@ def test_what_a_technique_prepares_is_there_before_the_first_step() -> None:
     torch.testing.assert_close(first.abs(), other.abs(), rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("number_format", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "number_format", ["float32", pytest.param("bfloat16", marks=pytest.mark.bfloat16)]
+)
 @pytest.mark.parametrize("compiled", [True, False])
 def test_what_is_frozen_stays_as_it_was_whatever_the_momentum(
     number_format: Precision, compiled: bool, monkeypatch: pytest.MonkeyPatch

@@ -42,7 +42,9 @@ def pass_of(net: ScaledNetwork, number_format: Precision = "float32") -> Pass:
 
 
 @needs_compiler
-@pytest.mark.parametrize("number_format", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "number_format", ["float32", pytest.param("bfloat16", marks=pytest.mark.bfloat16)]
+)
 def test_on_the_cpu_a_net_of_layers_is_a_program(number_format: Precision) -> None:
     assert isinstance(pass_of(small_net(), number_format), Program)
 

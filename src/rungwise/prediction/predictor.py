@@ -200,7 +200,8 @@ class Predictor:
         return 1.0 if temperature is None else temperature
 
     def _forward(self, member: int, images: torch.Tensor) -> Output:
-        with precision.autocast(self.members[member].precision, self.device):
+        number_format = precision.to_predict_in(self.members[member].precision, self.device)
+        with precision.autocast(number_format, self.device):
             output: Output = self.nets[member](images)
         return output
 

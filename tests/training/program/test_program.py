@@ -62,7 +62,9 @@ VARIANTS: dict[str, Model] = {
 
 needs_compiler = pytest.mark.skipif(kernels() is None, reason="no C++ compiler here")
 pytestmark = needs_compiler
-formats = pytest.mark.parametrize("number_format", ["float32", "bfloat16"])
+formats = pytest.mark.parametrize(
+    "number_format", ["float32", pytest.param("bfloat16", marks=pytest.mark.bfloat16)]
+)
 variants = pytest.mark.parametrize("model", VARIANTS.values(), ids=VARIANTS.keys())
 
 CLASSES = 5
