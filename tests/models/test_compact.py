@@ -156,6 +156,22 @@ def test_a_group_may_have_a_single_convolution() -> None:
     assert kinds == ["conv", "pool", "norm"]
 
 
+def test_rounding_is_no_gradient_where_channels_hardly_vary() -> None:
+    """A plain grey image makes constant channels; six normalisations in a row see nothing else."""
+    model = Compact(widths=(8, 8, 8), whitened_patch=2, identity_init=True, norm_scale=False)
+    images = torch.full((20, 1, 32, 32), 0.7)
+    images[:, :, 16, 16] += torch.linspace(0, 1, 20)[:, None]
+    labels = torch.arange(20) % 4
+    gradients = []
+    for dtype in (torch.float32, torch.float64):
+        network = model.build((1, 32, 32), 4, generator(0)).to(dtype)
+        F.cross_entropy(network(images.to(dtype)).logits, labels).backward()
+        gradients.append(network.stem.conv.bias.grad.double())
+
+    single, double = gradients
+    assert (single - double).abs().max() < 0.01 * double.abs().max()
+
+
 def test_a_normalisation_without_scale_learns_its_shift_alone() -> None:
     network = Compact(widths=(5,), norm_scale=False).build((1, 8, 8), 2, generator(0))
     trained = {name for name, p in network.named_parameters() if p.requires_grad}

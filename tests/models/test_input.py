@@ -6,7 +6,12 @@ from torch import nn
 from rungwise.data import images
 from rungwise.data.images import LabelledImages
 from rungwise.models.base import Output
-from rungwise.models.input import InputScaling, ScaledNetwork, input_statistics
+from rungwise.models.input import (
+    InputScaling,
+    ScaledNetwork,
+    input_statistics,
+    network_shape,
+)
 
 
 class Seen(nn.Module):
@@ -69,6 +74,26 @@ def test_statistics_do_not_depend_on_the_chunks(
 
     for one, other in zip(at_once, input_statistics(scaling, data), strict=True):
         assert torch.equal(one, other)
+
+
+def test_grey_images_of_three_channels_have_a_net_for_one() -> None:
+    grey = torch.randint(0, 256, (30, 4, 5, 1), dtype=torch.uint8)
+    colour = labelled(grey.repeat(1, 1, 1, 3))
+    mean, std = input_statistics("standardized", colour)
+    alone = input_statistics("standardized", labelled(grey))
+
+    assert network_shape(colour) == (1, 4, 5)
+    assert (mean, std) == alone
+    unit = colour.images.permute(0, 3, 1, 2) / 255
+    network = ScaledNetwork(Seen(), mean, std)
+    torch.testing.assert_close(network(unit).logits, network(unit[:, :1]).logits)
+
+
+def test_one_colour_pixel_makes_images_colour() -> None:
+    pixels = torch.full((9, 4, 5, 3), 7, dtype=torch.uint8)
+    pixels[8, 3, 4, 2] = 8
+
+    assert network_shape(labelled(pixels)) == (3, 4, 5)
 
 
 def test_training_images_become_mean_0_and_deviation_1() -> None:

@@ -77,6 +77,25 @@ def test_fewer_pairs_of_filters_are_those_along_which_patches_vary_most() -> Non
     assert spread[:8].max() < spread[8:].min()
 
 
+@pytest.mark.parametrize("shown", [[0, 1], [2]])
+def test_directions_in_which_no_patch_varies_have_others_filters(shown: list[int]) -> None:
+    """Channels that are always 0, and one that equals another, leave filters without a variance."""
+    images = torch.zeros(60, 3, 12, 12)
+    images[:, shown] = smooth_images(60, 1)
+    filters = whitening_filters([images], 2, 1e-7)
+    patches = F.unfold(images, 2).transpose(1, 2).flatten(0, 1)
+    spread = (patches @ filters.t()).square().mean(0)
+
+    assert len(filters) == 12
+    torch.testing.assert_close(spread, torch.ones(12), atol=0.1, rtol=0)
+    torch.testing.assert_close(filters[4:8], filters[8:])
+    torch.testing.assert_close(filters[:4], filters[8:])
+
+
+def test_images_that_show_nothing_leave_finite_filters() -> None:
+    assert whitening_filters([torch.zeros(9, 1, 5, 5)], 2, 5e-4).isfinite().all()
+
+
 def test_only_so_many_images_are_looked_at() -> None:
     one = smooth_images(40, 1)
     few = prepared(Whitening(images=3), one, seed=1).net.stem.conv.weight

@@ -150,6 +150,13 @@ def test_muon_moves_vectors_by_plain_momentum() -> None:
     assert steps_of(made, "bias") == pytest.approx(momentum_by_hand(0.3, 0.8, 0, 0.01))
 
 
+def test_muon_moves_no_bias_farther_than_1_in_a_step() -> None:
+    first, *_ = steps_of(Muon(bias_lr=1e6), "bias")
+    start = momentum_by_hand(0, 0, 0, 0)[0]
+
+    assert abs(first - start) == pytest.approx(1)
+
+
 def test_muon_gives_each_kind_of_parameter_its_rate() -> None:
     weights = FlatWeights(Compact(widths=(4,), stem_width=3).build((3, 8, 8), 5, generator(0)))
     groups = Muon(lr=0.2, dense_lr=0.3, bias_lr=0.4).make(weights).param_groups

@@ -178,6 +178,11 @@ class LabelledImages:
         known.__dict__["fingerprint"] = fingerprint  # where a cached property keeps its value
         return known
 
+    @cached_property
+    def is_grey(self) -> bool:
+        """Whether all channels of every pixel are alike: grey, however many channels hold it."""
+        return all(bool((chunk[..., 1:] == chunk[..., :1]).all()) for chunk in self.chunks())
+
     def class_counts(self) -> list[int]:
         """Return the number of images of each class."""
         return torch.bincount(self.labels, minlength=self.classes).tolist()

@@ -36,6 +36,7 @@ from rungwise.ladder.result import ClimbResult, Final, Measured, RungResult
 from rungwise.ladder.run import Run, slug
 from rungwise.ladder.rung import Ladder, Protocol, Rung
 from rungwise.ladder.verdict import judge
+from rungwise.models.input import network_shape
 from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.origin import Figures
 from rungwise.prediction.predictor import Predictor
@@ -451,6 +452,7 @@ class Climb:
                 "image_size": data.image_size,
                 "bad_files": data.bad_files,
                 "shape": data.train.shape,
+                "network_shape": network_shape(data.train),
                 "class_names": data.train.class_names,
                 "train_images": len(data.train),
                 "test_images": len(data.test) if data.test else 0,

@@ -30,6 +30,7 @@ from rungwise.errors import ConfigError
 from rungwise.ladder.presets.whitened import whitened
 from rungwise.ladder.result import UNEQUAL
 from rungwise.ladder.rung import Ladder, Rung
+from rungwise.models.input import network_shape
 from rungwise.training.recipe import Members, Recipe
 
 SECONDS = 1200.0
@@ -107,7 +108,9 @@ def general_ladder(
     """
     train = draw(dataset, 0.0, seed=0).train
     found = check_mirroring(train)
-    traits = Traits(train.shape, tuple(train.class_counts()), found.keeps_class if found else None)
+    traits = Traits(
+        network_shape(train), tuple(train.class_counts()), found.keeps_class if found else None
+    )
     if min(traits.shape[1:]) < SMALLEST_SIDE:
         raise ConfigError(
             f"the images have {traits.shape[1]}×{traits.shape[2]} pixels",
@@ -125,7 +128,7 @@ def general_ladder(
 
 def plain(traits: Traits, likely_seconds: LikelySeconds, seconds: float) -> Recipe:
     """Return the first rung's recipe: the largest size that takes no longer than `seconds`."""
-    chosen, *larger = [_plain(traits, *size) for size in SIZES]
+    chosen, *larger = [first_recipe(traits, *size) for size in SIZES]
     for recipe in larger:
         if likely_seconds(recipe) > seconds:
             break
@@ -133,7 +136,8 @@ def plain(traits: Traits, likely_seconds: LikelySeconds, seconds: float) -> Reci
     return chosen
 
 
-def _plain(traits: Traits, widths: tuple[int, int, int], epochs: int, seen: int) -> Recipe:
+def first_recipe(traits: Traits, widths: tuple[int, int, int], epochs: int, seen: int) -> Recipe:
+    """Return the first rung's recipe in one of the `SIZES`."""
     batch_size = min(LARGEST_BATCH, max(SMALLEST_BATCH, traits.images // STEPS_PER_EPOCH))
     return whitened(
         "plain",

@@ -25,6 +25,7 @@ from rungwise.data import Dataset, LabelledImages, Parts, draw
 from rungwise.ladder.environment import describe_environment
 from rungwise.ladder.lock import holding
 from rungwise.ladder.run import CHECKED_FILES, Run, explaining_access, open_run, slug
+from rungwise.models.input import network_shape
 from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.origin import Figures, Origin
 from rungwise.prediction.trained import trained_predictor
@@ -116,7 +117,7 @@ class Job:
     def _operations(self, images: int, epochs: int) -> int:
         train = self.dataset.train
         return training_operations(
-            self.recipe, train.shape, train.classes, images=images, epochs=epochs
+            self.recipe, network_shape(train), train.classes, images=images, epochs=epochs
         )
 
     def recorded_seconds(self) -> float | None:
@@ -145,7 +146,7 @@ class Job:
     def _growth(self) -> float:
         """Return how many times the operations of its first image a training's mean image takes."""
         train = self.dataset.train
-        first = first_operations(self.recipe, train.shape, train.classes)
+        first = first_operations(self.recipe, network_shape(train), train.classes)
         return self.flops / (first * self.images_seen)
 
     def finished(self) -> Run | None:

@@ -11,6 +11,7 @@ from rungwise.ladder.climb import Climb
 from rungwise.ladder.job import Job
 from rungwise.ladder.rung import Rung
 from rungwise.ladder.verdict import SEEDS_AT_LOOKS
+from rungwise.models.input import network_shape
 from rungwise.models.summary import summarize
 from rungwise.training.seed import Seed
 
@@ -110,7 +111,7 @@ def _planned(work: Climb, rung: Rung, jobs: list[Job], seeds: int) -> PlannedRun
     missing = [job for job in jobs if not job.is_finished()]
     seconds = sum(work.pace.training(job) or 0.0 for job in missing)
     train = work.dataset.train
-    model = summarize(rung.recipe.model, train.shape, train.classes)
+    model = summarize(rung.recipe.model, network_shape(train), train.classes)
     parts = work.jobs(rung, work.seeds[0])[0].parts()
     images = len(parts.validation or ()) + len(parts.test or ())
     nets = len(missing) * rung.recipe.nets

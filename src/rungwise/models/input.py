@@ -16,14 +16,25 @@ def to_unit(pixels: torch.Tensor) -> torch.Tensor:
     return pixels.permute(0, 3, 1, 2).float().div_(255)
 
 
+def network_shape(train: LabelledImages) -> tuple[int, int, int]:
+    """Return the (C, H, W) that a net for these images takes: C is 1 where all of them are grey.
+
+    Grey images are often stored with three equal channels. A net for three would have inputs that
+    say nothing new, and whitened patches without variance in two directions of three.
+    """
+    channels, height, width = train.shape
+    return (1 if train.is_grey else channels), height, width
+
+
 class ScaledNetwork(nn.Module):
     """A network behind its input scaling, (pixels - mean) / std for each channel.
 
-    The scaling is part of the weights, so training, evaluation and exports share it.
+    The scaling is part of the weights, so training, evaluation and exports share it. Images of
+    more channels than the one that the network takes become grey first.
 
     Args:
         net: Takes scaled images, returns an `Output`.
-        mean: (C,) float.
+        mean: (C,) float; C is the network's number of channels.
         std: (C,) float, above 0.
     """
 
@@ -43,7 +54,12 @@ class ScaledNetwork(nn.Module):
 
     def scaled(self, images: torch.Tensor) -> torch.Tensor:
         """Return images (N, C, H, W) in 0..1 as the net takes them."""
-        return (images - self.mean) / self.std
+        return (self.with_own_channels(images) - self.mean) / self.std
+
+    def with_own_channels(self, images: torch.Tensor) -> torch.Tensor:
+        """Return images with the net's number of channels: the mean of all, for a grey net."""
+        channels = self.mean.shape[1]
+        return images if images.shape[1] == channels else images.mean(1, keepdim=True)
 
 
 def input_statistics(
@@ -54,14 +70,14 @@ def input_statistics(
     Args:
         scaling: `unit` leaves 0..1, `raw` makes 0..255, `standardized` makes each channel of the
             training images mean 0 and deviation 1.
-        train: The training images; C channels.
+        train: The training images; C is the number of channels of `network_shape`.
     """
-    channels = train.shape[0]
+    channels = network_shape(train)[0]
     if scaling == "raw":
         return torch.zeros(channels), torch.full((channels,), 1 / 255)
     if scaling == "unit":
         return torch.zeros(channels), torch.ones(channels)
-    counts = _level_counts(train).double()
+    counts = _level_counts(train)[:channels].double()
     levels = torch.arange(256, dtype=torch.float64) / 255
     mean = torch.stack([(count * levels).sum() / count.sum() for count in counts])
     square = torch.stack([(count * levels**2).sum() / count.sum() for count in counts])

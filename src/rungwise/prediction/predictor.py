@@ -391,8 +391,10 @@ def _of_member(tensors: dict[str, torch.Tensor], index: int) -> dict[str, torch.
 def _rebuild(
     recipe: Recipe, shape: tuple[int, int, int], classes: int, weights: dict[str, torch.Tensor]
 ) -> nn.Module:
-    net = recipe.model.build(shape, classes, randomness.generator("blank"))
-    network = ScaledNetwork(net, torch.zeros(shape[0]), torch.ones(shape[0]))
+    channels = weights["mean"].numel()  # One where the images that it was trained on are grey.
+    own_shape = (channels, *shape[1:])
+    net = recipe.model.build(own_shape, classes, randomness.generator("blank"))
+    network = ScaledNetwork(net, torch.zeros(channels), torch.ones(channels))
     network.load_state_dict(weights)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval()

@@ -385,7 +385,7 @@ def _paint_augmented(sources: Sources, augment: Sequence[Augmentation], path: Pa
 
 
 def _network(records: Records) -> Section:
-    channels, height, width = records.dataset["shape"]
+    shape = records.dataset.get("network_shape", records.dataset["shape"])
     featured = records.featured
     model = records.recipe(featured).model
     picture = Picture("network", f"The layers of {featured}.", f"Drawing of the net of {featured}")
@@ -394,8 +394,6 @@ def _network(records: Records) -> Section:
         _drawn(
             records,
             picture,
-            lambda path: draw_network(
-                model, (channels, height, width), len(records.class_names), path
-            ),
+            lambda path: draw_network(model, tuple(shape), len(records.class_names), path),
         ),
     )

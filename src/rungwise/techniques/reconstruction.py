@@ -59,4 +59,6 @@ class Reconstruction(Technique):
         loss = self.class_weight * loss
         if self.weight == 0 or output.reconstruction is None:
             return loss
-        return loss + self.weight * F.mse_loss(output.reconstruction.float(), batch.images)
+        # A net for grey images that are stored with three channels draws one.
+        drawn = output.reconstruction.float().expand_as(batch.images)
+        return loss + self.weight * F.mse_loss(drawn, batch.images)

@@ -21,6 +21,9 @@ from rungwise.techniques.base import Technique
 
 PIECE = 500
 """Images whose patches are in memory at once."""
+SINGULAR = 1e-6
+"""Share of the greatest eigenvalue below which patches count as not varying in a direction: well
+below what rounding pixels to 8 bits leaves there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +32,10 @@ class Whitening(Technique):
 
     The filters are the eigenvectors of the training patches' second moments, each divided by the
     root of its eigenvalue, and their negatives; where the layer has fewer pairs, those of the
-    greatest eigenvalues. They stay fixed; the layer's bias is trained until `bias_until`, and from
-    then on no gradient is led back into the first layer.
+    greatest eigenvalues. A direction in which no patch varies would give a channel of
+    rounding errors alone; the filter of another direction stands there once more. The filters stay
+    fixed; the layer's bias is trained until `bias_until`, and from then on no gradient is led back
+    into the first layer.
 
     Raises:
         ConfigError: A setting is out of its range, or the model has no such first layer.
@@ -89,7 +94,8 @@ def whitening_filters(pieces: Iterable[torch.Tensor], size: int, eps: float) -> 
 
     Returns:
         (C·size², C·size²) float32; a row is a filter, in the order (C, size, size), that of the
-        greatest eigenvalue last. The mean is not taken out of the patches.
+        greatest eigenvalue last. The mean is not taken out of the patches. Where eigenvalues are 0
+        the other filters take turns, from the greatest on.
     """
     moments, count = torch.zeros((), dtype=torch.float64), 0
     for images in pieces:
@@ -97,5 +103,10 @@ def whitening_filters(pieces: Iterable[torch.Tensor], size: int, eps: float) -> 
         moments = moments + (patches.t() @ patches).double()
         count += len(patches)
     values, vectors = torch.linalg.eigh(moments / count)
-    filters: torch.Tensor = (vectors / (values + eps).sqrt()).t().float()
-    return filters
+    filters: torch.Tensor = (vectors / (values.clamp_min(0) + eps).sqrt()).t().float()
+    varies = filters[values > SINGULAR * values[-1]]
+    missing = len(filters) - len(varies)
+    if not len(varies) or not missing:  # No image shows anything, or there are filters for all.
+        return filters
+    turns = torch.arange(missing, device=varies.device) % len(varies)
+    return torch.cat([varies.flip(0)[turns].flip(0), varies])

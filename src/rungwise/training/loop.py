@@ -29,7 +29,7 @@ from rungwise import randomness
 from rungwise.data.images import LabelledImages
 from rungwise.errors import RunError
 from rungwise.models.base import Output
-from rungwise.models.input import ScaledNetwork, input_statistics
+from rungwise.models.input import ScaledNetwork, input_statistics, network_shape
 from rungwise.models.summary import summarize
 from rungwise.techniques import EpochRecord, Weights
 from rungwise.techniques.base import copied
@@ -44,7 +44,7 @@ from rungwise.training.supply import Supply
 from rungwise.training.threads import respect_quota, suited_to
 from rungwise.training.weights import FlatWeights
 
-ENGINE_VERSION = 6
+ENGINE_VERSION = 7
 """Raised whenever a change makes the same recipe and seed give other weights."""
 
 EVALUATION_BATCH = 1000
@@ -73,7 +73,7 @@ class Progress(NamedTuple):
 def build_network(recipe: Recipe, train: LabelledImages, seed: Seed) -> ScaledNetwork:
     """Return the recipe's freshly initialised net behind its input scaling."""
     rng = randomness.generator(str(seed), "weights")
-    net = recipe.model.build(train.shape, train.classes, rng)
+    net = recipe.model.build(network_shape(train), train.classes, rng)
     return ScaledNetwork(net, *input_statistics(recipe.input, train))
 
 
@@ -113,8 +113,9 @@ class Training:
         self._pass = make_pass(self.net, self._weights, recipe.precision)
         self._freezing = [t for t in recipe.techniques if t.acts_on("frozen")]
         self.frozen: Weights = {}
-        flops = summarize(recipe.model, train.shape, train.classes).flops
-        require_work(recipe, train.shape, train.classes)
+        shape = network_shape(train)
+        flops = summarize(recipe.model, shape, train.classes).flops
+        require_work(recipe, shape, train.classes)
         self._batch_flops = flops * min(recipe.batch_size, len(train))
         self._changing_loss = [t for t in recipe.techniques if t.acts_on("change_loss")]
         self._averaging = [t for t in recipe.techniques if t.acts_on("average")]

@@ -18,9 +18,16 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 SMALLEST_NORM = 1e-7
 """Added to a norm that divides."""
 
+LONGEST_STEP = 1.0
+"""How far a step moves a bias at most. Biases shift what is normalised, whose deviation is 1; their
+usual rate of 0.05 for each image of a batch would make a jump of dozens out of one wrong gradient.
+Trainings that go well stay far below it."""
+
 
 class OrthogonalMomentum(torch.optim.Optimizer):
     """Steps of one spectral size for filters, plain Nesterov momentum for all else.
+
+    A step moves no bias by more than `LONGEST_STEP`.
 
     Args:
         filters: Weights (O, C, H, W) of convolutions; each is one matrix with O rows.
@@ -63,7 +70,10 @@ class OrthogonalMomentum(torch.optim.Optimizer):
                     self._turn(parameter, ahead, group["lr"])
                 else:
                     parameter.mul_(1 - self._weight_decay * group["lr"] / group["initial_lr"])
-                    parameter.sub_(ahead, alpha=group["lr"])
+                    step = ahead.mul_(group["lr"])
+                    if parameter.dim() == 1:
+                        step.clamp_(-LONGEST_STEP, LONGEST_STEP)
+                    parameter.sub_(step)
 
     def _ahead(self, parameter: nn.Parameter, momentum: float) -> torch.Tensor:
         """Return the gradient with Nesterov's momentum, which is kept."""

@@ -90,7 +90,7 @@ def resolve(precision: Precision, device: torch.device, batch_flops: float) -> P
         raise ConfigError(
             f"precision is bfloat16, but this {_name(device)} cannot train in it: {problem}",
             expected="a number format that the machine has; `rungwise doctor` lists what it can do",
-            fix="use --set precision=float32 or, for a recipe file, precision: auto",
+            fix="choose precision auto, which takes the fastest of them (--set precision=auto)",
         )
     return precision
 

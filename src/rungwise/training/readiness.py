@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 
 from rungwise.data.images import LabelledImages
+from rungwise.models.input import network_shape
 from rungwise.models.summary import summarize
 from rungwise.training import precision
 from rungwise.training.course import course_of
@@ -18,8 +19,9 @@ def made_ready(recipe: Recipe, train: LabelledImages, device: torch.device) -> R
     Raises:
         ConfigError: The net or a technique cannot take these images.
     """
-    model = summarize(recipe.model, train.shape, train.classes)
-    require_work(recipe, train.shape, train.classes)
+    shape = network_shape(train)
+    model = summarize(recipe.model, shape, train.classes)
+    require_work(recipe, shape, train.classes)
     course_of(recipe, len(train))
     resolved = precision.resolve(recipe.precision, device, model.flops * recipe.batch_size)
     return replace(recipe.single(), precision=resolved)

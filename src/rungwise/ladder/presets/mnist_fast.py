@@ -11,12 +11,7 @@ from rungwise.augment import Shift
 from rungwise.ladder.presets.whitened import whitened
 from rungwise.ladder.rung import Ladder, Rung
 
-# Biases at a tenth of the usual rate: after direct convolutions one of the whitened layer has a
-# gradient of bfloat16's rounding alone in the first step, 1 where 0.001 is right, and the usual
-# rate threw it as far as 300. Some nets then lost 0.4 points and more (docs/log.md).
-PLAIN = whitened(
-    "plain", (32, 32, 64), 3, epochs=1, batch_size=500, lr=0.12, bias_lr_per_image=0.0053
-)
+PLAIN = whitened("plain", (32, 32, 64), 3, epochs=1, batch_size=500, lr=0.12)
 MOVED = replace(PLAIN, name="moved", augment=(Shift(pixels=2),))
 TWO_EPOCHS = replace(MOVED, name="two-epochs", epochs=2)
 

@@ -24,22 +24,19 @@ def momentum(batch_size: int) -> SGD:
     return SGD(lr=round(lr, 4), momentum=0.85, weight_decay=0.00133)
 
 
-def muon(
-    batch_size: int, width: int, lr: float, bias_lr_per_image: float = BIAS_LR_PER_IMAGE
-) -> Muon:
+def muon(batch_size: int, width: int, lr: float) -> Muon:
     """Return Muon with the speed record's other rates, for batches and heads of any size.
 
     Args:
         batch_size: Images in a step.
         width: Inputs of the head.
         lr: Of the filters; the record takes 0.24 at 2,000 images.
-        bias_lr_per_image: Of the biases, for each image of a batch.
     """
     return Muon(
         lr=lr,
         momentum=0.6,
         dense_lr=round(0.67 * batch_size * 9**2 / width**2, 4),
-        bias_lr=round(bias_lr_per_image * batch_size, 4),
+        bias_lr=round(BIAS_LR_PER_IMAGE * batch_size, 4),
         other_momentum=0.85,
         weight_decay=round(2e-6 * batch_size / 0.15, 6),
     )
@@ -56,7 +53,6 @@ def whitened(
     epochs: int,
     batch_size: int,
     lr: float,
-    bias_lr_per_image: float = BIAS_LR_PER_IMAGE,
 ) -> Recipe:
     """Return the recipe that a preset adds its augmentations and views to."""
     return Recipe(
@@ -72,7 +68,7 @@ def whitened(
         ),
         input="standardized",
         techniques=(LabelSmoothing(amount=0.2), Whitening(bias_until=0.4)),
-        optimizer=muon(batch_size, widths[-1], lr, bias_lr_per_image),
+        optimizer=muon(batch_size, widths[-1], lr),
         schedule=Linear(),
         epochs=epochs,
         batch_size=batch_size,

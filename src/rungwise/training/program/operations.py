@@ -20,8 +20,8 @@ class Scaling(Instruction):
     net: ScaledNetwork
 
     def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
-        (images,) = values
-        return self.kernels.scale(in_order(images), self.net.mean, self.net.std, self.dtype)
+        images = in_order(self.net.with_own_channels(values[0]))
+        return self.kernels.scale(images, self.net.mean, self.net.std, self.dtype)
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
         return [None]
