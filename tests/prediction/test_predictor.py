@@ -16,7 +16,7 @@ from rungwise.data.images import LabelledImages
 from rungwise.errors import ConfigError, DataError, RunError, UsageError
 from rungwise.models import CNN, MLP, Compact, Model, Multitask, StridedCNN, TwoBranch
 from rungwise.models.base import Output
-from rungwise.models.input import ScaledNetwork, input_statistics
+from rungwise.models.input import ScaledNetwork, input_statistics, network_shape
 from rungwise.prediction import predictor as module
 from rungwise.prediction.predictor import Predictor, combine, read_artefact
 from rungwise.randomness import generator
@@ -305,6 +305,28 @@ def test_a_saved_predictor_answers_bit_for_bit_alike(model: Model, tmp_path: Pat
     assert (loaded.recipe, loaded.members) == (predictor.recipe, predictor.members)
     assert (loaded.class_names, loaded.shape, loaded.resizes) == (NAMES, (2, 8, 8), True)
     assert loaded.temperatures == (1.7,)
+
+
+def test_a_net_for_grey_images_takes_them_with_three_channels(tmp_path: Path) -> None:
+    grey = pixels(20, 1)
+    train = labelled(grey.repeat(1, 1, 1, 3))
+    model = Multitask(conv_width=2, dense_width=4)
+    recipe = Recipe(model=model, precision="float32")
+    net = ScaledNetwork(
+        model.build(network_shape(train), 3, generator("net")),
+        *input_statistics("standardized", train),
+    )
+    net.to(memory_format=torch.channels_last)
+    predictor = Predictor(recipe, (recipe,), (net.eval(),), NAMES, (3, 8, 8))
+
+    loaded = reload(predictor, tmp_path)
+
+    answers = loaded.probabilities(train.images)
+    assert torch.equal(answers, predictor.probabilities(train.images))
+    alone = replace(predictor, shape=(1, 8, 8)).probabilities(grey)
+    torch.testing.assert_close(answers, alone)
+    drawn = loaded.reconstructions(train.images)
+    assert drawn is not None and drawn.shape == (20, 3, 8, 8)
 
 
 def test_an_ensemble_of_different_nets_with_views_is_saved_whole(tmp_path: Path) -> None:

@@ -122,8 +122,9 @@ class Predictor:
         """Return the first net's reconstructions (N, C, H, W) in 0..1, if it makes any."""
         self._require_shape(pixels)
         with torch.no_grad():
-            output = self._forward(0, to_unit(pixels.to(self.device)))
-        return None if output.reconstruction is None else output.reconstruction.float().cpu()
+            images = to_unit(pixels.to(self.device))
+            drawn = self._forward(0, images).reconstruction
+        return None if drawn is None else drawn.float().expand_as(images).cpu()
 
     def view_answers(self, pixels: torch.Tensor) -> list[ViewAnswers]:
         """Return what each net answers for each view of uint8 images (N, H, W, C), at once.
@@ -392,6 +393,8 @@ def _rebuild(
     recipe: Recipe, shape: tuple[int, int, int], classes: int, weights: dict[str, torch.Tensor]
 ) -> nn.Module:
     channels = weights["mean"].numel()  # One where the images that it was trained on are grey.
+    if channels not in (1, shape[0]):
+        raise ValueError(f"a net for {channels} channels has images of {shape[0]}")
     own_shape = (channels, *shape[1:])
     net = recipe.model.build(own_shape, classes, randomness.generator("blank"))
     network = ScaledNetwork(net, torch.zeros(channels), torch.ones(channels))
