@@ -73,11 +73,14 @@ def made_up() -> Iterator[tuple[str, Dataset]]:
     yield "all the same", from_arrays(same, labels)
 
 
-def outcome(name: str, dataset: Dataset, number_format: Precision, seed: int) -> Outcome:
-    """Train once."""
+def outcome(
+    name: str, dataset: Dataset, number_format: Precision, seed: int, validation: float
+) -> Outcome:
+    """Train once, with a share of the images held out."""
     train = draw(dataset, 0.0, seed=0).train
     traits = Traits(network_shape(train), tuple(train.class_counts()), mirrors=False)
-    recipe = replace(first_recipe(traits, *SIZES[0]), precision=number_format)
+    first = first_recipe(traits, *SIZES[0])
+    recipe = replace(first, precision=number_format, validation=validation)
     parts = draw(dataset, recipe.validation, Seed(seed).draw)
     ready = made_ready(recipe, parts.train, CPU)
     training = Training(ready, parts.train, parts.validation, Seed(seed), CPU)
@@ -109,6 +112,9 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("data", nargs="*", help="names, files or folders, as `rungwise train`")
     parser.add_argument("--seeds", type=int, default=15)
+    parser.add_argument(
+        "--validation", type=float, default=0.1, help="more of few images, against chance"
+    )
     parser.add_argument("--formats", nargs="+", default=["float32"])
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -121,7 +127,8 @@ def main() -> int:
     for name, dataset in sets:
         for number_format in options.formats:
             outcomes = [
-                outcome(name, dataset, number_format, seed) for seed in range(options.seeds)
+                outcome(name, dataset, number_format, seed, options.validation)
+                for seed in range(options.seeds)
             ]
             accuracies = [one.val_accuracy for one in outcomes]
             count = len(collapsed(outcomes))
