@@ -5,6 +5,7 @@
     │   ├── ConfigError          a recipe, technique or option has an impossible value
     │   └── UnknownNameError     a name that is in no registry; tells the nearest right one
     ├── DataError            3   images, labels or files that cannot be used
+    │   └── ArrayError           arrays that cannot be used (also a ValueError)
     ├── RunError             1   a run that is missing, diverges or is of another kind
     │   ├── DamagedError         a file of a run that is missing, cut off or altered
     │   └── BusyError            a run that another process is training
@@ -84,6 +85,10 @@ class DataError(RungwiseError):
     """Images, labels or files that cannot be used."""
 
     exit_code = 3
+
+
+class ArrayError(DataError, ValueError):
+    """Arrays of images or labels that cannot be used; scikit-learn's tools expect a ValueError."""
 
 
 class RunError(RungwiseError):

@@ -1,45 +1,59 @@
 """Images that are arrays already: from NumPy to a data set, with the same checks wherever from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
 
 from rungwise.data.decoded import as_tensor
 from rungwise.data.images import Dataset, LabelledImages
-from rungwise.data.names import natural_key
+from rungwise.data.labels import (
+    Array,
+    class_numbers,
+    classes_among,
+    given_names,
+    plain_labels,
+    require_same_kind,
+)
+from rungwise.data.pixels import Keep, Levels, arranged, as_array
 from rungwise.data.problems import listed
-from rungwise.errors import DataError
+from rungwise.errors import ArrayError
 
-Array = NDArray[Any]
-Pair = tuple[ArrayLike, ArrayLike]
+Pair = tuple[Any, Any]
 
 
 def from_arrays(
-    images: ArrayLike,
-    labels: ArrayLike,
+    images: Any,
+    labels: Any,
     *,
     validation: Pair | None = None,
     test: Pair | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Sequence[str] | Mapping[int, str] | None = None,
+    image_shape: tuple[int, ...] | None = None,
+    value_range: tuple[float, float] | None = None,
     name: str = "arrays",
 ) -> Dataset:
-    """Make a data set of NumPy arrays; the pixels are not copied.
+    """Make a data set of NumPy arrays; uint8 images (N, H, W, C) are not copied.
+
+    Images of other types become 256 levels: 0..1 and 0..255 are taken for just that, of any other
+    range the least and the greatest training value are black and white. What was taken for granted
+    stands in `notes`.
 
     Args:
-        images: uint8, 0..255, (N, H, W) for grey or (N, H, W, C): what is trained on.
-        labels: (N,) or (N, 1): whole numbers from 0, or text.
+        images: Numbers of shape (N, H, W) for grey, (N, H, W, C), (N, C, H, W), or flat rows
+            (N, H·W) of square grey images: what is trained on.
+        labels: (N,) or (N, 1): whole numbers, texts or truth values; or one-hot rows (N, K).
         validation: Images and labels to validate with, in the same form.
         test: Images and labels that are kept for the end, in the same form.
-        class_names: The K classes. By default, the numbers up to the largest training label, or
-            the texts among the training labels, in natural order.
+        class_names: The K classes that labels 0 to K - 1 are, or that the texts name. By default
+            the classes are the training labels, numbers by size and texts in natural order.
+        image_shape: (H, W) or (H, W, C), where that cannot be seen.
+        value_range: Values of black and white, where those cannot be seen.
         name: What the data set is called.
 
     Raises:
-        DataError: An array is of the wrong type or shape, a label is no class, or a class has no
-            training image.
+        DataError: An array is of the wrong type or shape, or may be understood in two ways; labels
+            are missing or no class; or a class has no training image.
+        UsageError: `image_shape` or `value_range` is none.
 
     >>> import numpy as np
     >>> digits = from_arrays(np.zeros((2, 8, 8), np.uint8), ["cat", "dog"])
@@ -47,120 +61,116 @@ def from_arrays(
     ((1, 8, 8), ('cat', 'dog'), 'train[1]')
     """
     pairs = {"train": (images, labels), "validation": validation, "test": test}
-    arrays = {
-        part: (np.asarray(pair[0]), np.asarray(pair[1])) for part, pair in pairs.items() if pair
-    }
+    arrays = {part: (pair[0], pair[1]) for part, pair in pairs.items() if pair}
     told = {part: (f"{name}: images of {part}", f"{name}: labels of {part}") for part in arrays}
-    names = None if class_names is None else np.array(list(class_names))
-    return dataset_of(arrays, names, name, told).named()
+    return dataset_of(
+        arrays, class_names, name, told, image_shape=image_shape, value_range=value_range
+    ).named()
 
 
 def dataset_of(
-    arrays: dict[str, tuple[Array, Array]],
-    class_names: Array | None,
+    arrays: Mapping[str, Pair],
+    class_names: Any,
     name: str,
-    told: dict[str, tuple[str, str]],
+    told: Mapping[str, tuple[str, str]],
+    *,
+    image_shape: Any = None,
+    value_range: Any = None,
+    keep: Keep | None = None,
 ) -> Dataset:
     """Make a data set of images and labels by part.
 
     Args:
         arrays: Images and labels of `train` and maybe of `validation` and `test`.
-        class_names: (K,) text, or None, as for `from_arrays`.
+        class_names: As for `from_arrays`.
         name: What the data set and messages about all of it are called.
         told: What messages call the images and labels of each part.
+        image_shape: As for `from_arrays`.
+        value_range: As for `from_arrays`.
+        keep: Puts converted pixels together, in memory by default.
 
     Raises:
-        DataError: As `from_arrays`.
+        DataError, UsageError: As `from_arrays`.
     """
-    labels = {part: _flat(pair[1], told[part][1]) for part, pair in arrays.items()}
-    if len({flat.dtype.kind == "U" for flat in labels.values()}) > 1:
-        raise DataError(
-            f"{name} has labels in text and in numbers",
-            expected="one of the two in all parts",
-            fix="convert the labels of one part",
+    notes: list[str | None] = []
+    images: dict[str, Array] = {}
+    labels: dict[str, Array] = {}
+    for part, (given, marked) in arrays.items():
+        images[part], note = arranged(as_array(given, told[part][0]), image_shape, told[part][0])
+        labels[part], label_note = plain_labels(marked, len(images[part]), told[part][1])
+        _require_one_each(images[part], labels[part], told[part])
+        notes += [note, label_note]
+    require_same_kind(labels, name)
+    _require_one_shape(images, name)
+    levels = Levels.of(images["train"], value_range, told["train"][0])
+    for part, values in images.items():
+        levels.require_scale(values, told[part][0])
+    if not levels.takes_as_is(images["train"]):
+        notes.append(
+            f"{told['train'][0]} is {images['train'].dtype}: {levels.low:g} is taken for black, "
+            f"{levels.high:g} for white"
         )
-    names = _class_names(class_names, labels["train"], name)
-    parts = {
-        part: LabelledImages(
-            _images(pair[0], told[part][0]), _numbers(labels[part], names, told[part][1]), names
-        )
-        for part, pair in arrays.items()
-    }
+    names, note = _names(class_names, labels["train"], name)
+    parts = {}
+    for part, values in images.items():
+        numbers = _numbers(labels[part], names, told[part][1], named=class_names is not None)
+        parts[part] = LabelledImages(as_tensor(levels.pixels(values, keep)), numbers, names)
     _require_every_class(parts["train"], name)
-    _require_one_shape(parts, name)
-    return Dataset(name, parts["train"], parts.get("test"), parts.get("validation"))
+    dataset = Dataset(name, parts["train"], parts.get("test"), parts.get("validation"))
+    return replace(dataset, notes=tuple(filter(None, [*notes, note])))
 
 
-def _images(array: Array, told: str) -> torch.Tensor:
-    if array.dtype != np.uint8 or array.ndim not in (3, 4) or 0 in array.shape:
-        raise DataError(
-            f"{told} is {array.dtype} of shape {array.shape}",
-            expected="uint8, 0..255, of shape (N, H, W) or (N, H, W, C), with at least one image",
-            fix="scale to 0..255, round, and convert with .astype('uint8')",
+def _names(given: Any, train: Array, name: str) -> tuple[tuple[str, ...], str | None]:
+    """Return the classes, and a note where they are numbers that do not run from 0."""
+    if given is not None:
+        return given_names(given, f"{name}: class_names"), None
+    names = classes_among(train)
+    if train.dtype.kind != "i" or names == tuple(map(str, range(len(names)))):
+        return names, None
+    return names, f"{name} has labels that do not run from 0 without gaps: {listed(names)}"
+
+
+def _numbers(labels: Array, names: tuple[str, ...], what: str, *, named: bool) -> Any:
+    """Return labels as indices: where names were given, numbers are indices already."""
+    if not named or labels.dtype.kind == "U":
+        return class_numbers(labels, names, what)
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= len(names):
+        raise ArrayError(
+            f"{what}: labels run from {low} to {high}, and there are {len(names)} class names",
+            expected=f"0 to {len(names) - 1}",
+            fix="number the classes from 0, or name all of them",
         )
-    images = as_tensor(array.copy() if min(array.strides) < 0 else array)
-    return images.unsqueeze(-1) if array.ndim == 3 else images
+    return as_tensor(labels.astype("int64"))
 
 
-def _flat(array: Array, told: str) -> Array:
-    flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if flat.dtype.kind == "O" and all(isinstance(label, str) for label in flat.flat):
-        flat = flat.astype(np.str_)  # as pandas holds text
-    if flat.dtype.kind not in "iuU" or flat.ndim != 1 or not len(flat):
-        raise DataError(
-            f"{told} is {array.dtype} of shape {array.shape}",
-            expected="whole numbers or text of shape (N,), at least one",
-            fix="number the classes from 0; turn one-hot rows into numbers with .argmax(1)",
-        )
-    return flat
-
-
-def _class_names(array: Array | None, labels: Array, name: str) -> tuple[str, ...]:
-    if array is None and labels.dtype.kind == "U":
-        return tuple(sorted(np.unique(labels).tolist(), key=natural_key))
-    if array is None:
-        # A stray label such as 10**9 must not make a billion class names.
-        return tuple(map(str, range(min(int(labels.max()) + 1, len(labels)))))
-    names = tuple(map(str, array.tolist())) if array.ndim == 1 else ()
-    if array.dtype.kind != "U" or not names or len(set(names)) < len(names):
-        raise DataError(
-            f"{name}: class_names is {array.dtype} of shape {array.shape}",
-            expected="an array of different strings, one for each class",
-            fix="save numpy.array(['first class', 'second class', …])",
-        )
-    return names
-
-
-def _numbers(labels: Array, names: tuple[str, ...], told: str) -> torch.Tensor:
-    """Return labels as indices into the classes."""
-    if labels.dtype.kind != "U":
-        return torch.from_numpy(labels.astype(np.int64))
-    number = {name: label for label, name in enumerate(names)}
-    texts, where = np.unique(labels, return_inverse=True)
-    if unknown := [text for text in texts.tolist() if text not in number]:
-        raise DataError(
-            f"{told} has {len(unknown)} labels that are no class: {listed(unknown)}",
-            expected=f"the classes of training: {listed(names)}",
-            fix="correct these labels, or add images of these classes to train",
-        )
-    return torch.from_numpy(np.array([number[text] for text in texts.tolist()])[where])
+def _require_one_each(images: Array, labels: Array, told: tuple[str, str]) -> None:
+    if len(images) == len(labels):
+        return
+    last = images.shape[2] if images.shape[3] == 1 else images.shape[3]
+    moved = "move the axis of the images to the front: numpy.moveaxis(images, -1, 0)"
+    raise ArrayError(
+        f"{told[0]} holds {len(images)} images, and {told[1]} {len(labels)} labels",
+        expected="one label for each image, and images along the first axis",
+        fix=moved if last == len(labels) else "check that images and labels belong together",
+    )
 
 
 def _require_every_class(train: LabelledImages, name: str) -> None:
     pairs = zip(train.class_names, train.class_counts(), strict=True)
     empty = [class_name for class_name, count in pairs if not count]
     if empty:
-        raise DataError(
+        raise ArrayError(
             f"{name} has no training image of {len(empty)} classes: {listed(empty)}",
             expected="at least one training image of each class",
-            fix="number the classes from 0 without gaps, or take the names out of class_names",
+            fix="take these names out of class_names, or add images",
         )
 
 
-def _require_one_shape(parts: dict[str, LabelledImages], name: str) -> None:
-    shapes = {part: tuple(images.pixels.shape[1:]) for part, images in parts.items()}
+def _require_one_shape(images: Mapping[str, Array], name: str) -> None:
+    shapes = {part: array.shape[1:] for part, array in images.items()}
     if len(set(shapes.values())) > 1:
-        raise DataError(
+        raise ArrayError(
             f"{name} has images of different shapes: {shapes}",
             expected="one shape (H, W, C) in all parts",
             fix="resize the images, or give all of them the same number of channels",

@@ -37,7 +37,7 @@ from rungwise.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-DECODERS = 2
+DECODERS = 3
 """Raised whenever a source makes other pixels or labels of the same files."""
 
 INDEX = "index.json"

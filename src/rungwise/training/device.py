@@ -5,12 +5,13 @@ import torch
 from rungwise.errors import UsageError
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(device: str | torch.device) -> torch.device:
     """Return the torch device for `auto`, `cpu`, `cuda` or `cuda:N`.
 
     Raises:
         UsageError: The name is none of these, or there is no such device.
     """
+    name = str(device)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, colon, index = name.partition(":")

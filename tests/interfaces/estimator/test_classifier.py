@@ -10,10 +10,12 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import has_fit_parameter
 
 from rungwise import ImageClassifier
 from rungwise.data.images import Dataset, LabelledImages
@@ -224,6 +226,8 @@ def test_epochs_are_printed_only_when_asked_for(capsys: pytest.CaptureFixture[st
         ({"validation": 20}, "not a percentage"),
         ({"random_state": -1}, "random_state is -1"),
         ({"random_state": "zero"}, "cannot be used to seed"),
+        ({"random_state": np.random.default_rng(0)}, "cannot be used to seed"),
+        ({"device": None}, "the device is 'None'"),
         ({"device": "tpu"}, "the device is 'tpu'"),
         ({"value_range": (1, 0)}, r"value_range is \(1, 0\)"),
         ({"image_shape": (8, 9)}, "has 72"),
@@ -239,8 +243,8 @@ def test_a_wrong_parameter_is_told_in_fit(parameters: dict[str, Any], words: str
     [
         (ROWS[FEW] * 16, "are of another scale than the range 0 to 16"),
         (ROWS[FEW, :60], "60 features, but ImageClassifier is expecting 64"),
-        (np.zeros((2, 9, 9)), r"the images are of shape \(9, 9, 1\)"),
-        (np.zeros((2, 4, 16)), r"the images are of shape \(4, 16, 1\)"),
+        (np.zeros((2, 9, 9)), r"X is of shape \(2, 9, 9\), and images of shape \(8, 8, 1\)"),
+        (np.zeros((2, 4, 16)), r"X is of shape \(2, 4, 16\)"),
         (ROWS[0], "Expected 2D array"),
         (np.full((2, 8, 8), np.nan), "contains NaN"),
     ],
@@ -250,6 +254,43 @@ def test_images_unlike_those_trained_with_are_refused(images: Any, words: str) -
 
     with pytest.raises(ValueError, match=words):
         classifier.predict(images)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([None, *["cat"] * 198, ""], "y: 2 labels of 200 are missing, the first one .* image 0"),
+        (np.where(LABELS[FEW] == 3, np.nan, LABELS[FEW]), "y: 21 labels of 200 are missing"),
+        (np.eye(10)[LABELS[FEW]], r"y\.argmax\(1\)"),
+        (LABELS[FEW] / 7, "Unknown label type"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(labels: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        ImageClassifier(QUICK).fit(ROWS[FEW], labels)
+
+
+def test_weights_are_refused_and_no_tool_is_promised_them() -> None:
+    classifier = ImageClassifier(QUICK, random_state=0)
+
+    with pytest.raises(UsageError, match="fit takes no sample_weight(.|\n)*repeat images"):
+        classifier.fit(ROWS[FEW], LABELS[FEW], sample_weight=np.ones(200))
+    assert not has_fit_parameter(classifier, "sample_weight")
+    bagging = BaggingClassifier(ImageClassifier("dense"), n_estimators=2, random_state=0)
+    assert bagging.fit(ROWS[FEW], LABELS[FEW]).score(ROWS[FEW], LABELS[FEW]) > 0.6
+
+
+def test_channels_first_are_brought_last_with_a_warning() -> None:
+    images = np.random.default_rng(0).random((40, 3, 9, 8))
+    labels = np.arange(40) % 2
+    by_last = ImageClassifier(QUICK, random_state=0).fit(images.transpose(0, 2, 3, 1), labels)
+
+    with pytest.warns(UserWarning, match=r"taken for \(N, channels, height, width\)"):
+        by_first = ImageClassifier(QUICK, random_state=0).fit(images, labels)
+
+    assert by_first.image_shape_ == (9, 8, 3)
+    expected = by_last.predict_proba(images.transpose(0, 2, 3, 1))
+    np.testing.assert_array_equal(by_first.predict_proba(images), expected)
 
 
 def test_one_class_alone_is_refused() -> None:

@@ -14,12 +14,14 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from rungwise.data.decoded import as_tensor
 from rungwise.data.images import Dataset, LabelledImages
+from rungwise.data.labels import label_array, require_present
 from rungwise.data.parts import draw
-from rungwise.errors import UsageError
+from rungwise.data.pixels import ImageShape, Levels, arranged, as_array, row_shape
+from rungwise.errors import ArrayError, UsageError
 from rungwise.interfaces.estimator.artefact import notes_of, remembered
 from rungwise.interfaces.estimator.fitting import chosen_recipe, train
-from rungwise.interfaces.estimator.pixels import ImageShape, Levels, as_rows, image_shape
 from rungwise.interfaces.mirroring import mirroring_warning
 from rungwise.prediction.predictor import Predictor, read_artefact
 from rungwise.techniques import EpochRecord
@@ -27,6 +29,8 @@ from rungwise.training.device import choose_device
 from rungwise.training.recipe import Recipe
 
 NESTED = "settings__"
+WHAT = "X"
+"""What messages call the images."""
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -34,12 +38,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Images are (N, H, W) or (N, H, W, C), or flat rows (N, H·W·C) as scikit-learn's own data sets
     have them. Without `image_shape`, rows of a square number of values are square grey images and
-    other rows are one pixel high. Labels may be numbers or texts.
+    other rows are one pixel high; (N, C, H, W) is brought to (N, H, W, C), with a warning. Labels
+    may be numbers or texts.
 
     The engine holds images in 256 levels. uint8 images are taken as they are. Of any other type,
-    0..1 becomes 0..255 if no training value lies outside, else the least and the greatest training
-    value do; `value_range` says it otherwise. The range is kept in `value_range_`; values beyond
-    it are clipped, and images of quite another scale are refused.
+    black and white are 0 and 1 if no training value lies outside; 0 and 255, or 0 and 65535, if
+    none is negative and the greatest is above the half of that; else the least and the greatest
+    training value. `value_range` says it otherwise. The range is kept in `value_range_`; values
+    beyond it are clipped, and images of quite another scale are refused.
 
     Args:
         recipe: `auto`, a name (`rungwise list recipes`), a YAML file, or a `Recipe`. `auto` is
@@ -117,22 +123,29 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.settings = {**(self.settings or {}), **nested}
         return self
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, **unsupported: Any) -> Self:
         """Train on images and labels.
 
-        Warns (`UserWarning`) if the recipe mirrors images that look like other classes in a mirror.
+        Warns (`UserWarning`) if the recipe mirrors images that look like other classes in a mirror,
+        and if images were taken for channels first.
 
         Args:
-            X: (N, H, W), (N, H, W, C) or (N, H·W·C), numbers.
+            X: (N, H, W), (N, H, W, C), (N, C, H, W) or (N, H·W·C), numbers.
             y: (N,) labels of two classes or more.
+            unsupported: Nothing else is taken; `sample_weight` is refused with what to do instead.
 
         Raises:
-            UsageError: A parameter is wrong, or the images or labels cannot be used; a
-                `ValueError`, as scikit-learn's own are.
+            UsageError: A parameter is wrong.
+            ArrayError: The images or labels cannot be used. Both are a `ValueError`, as
+                scikit-learn's own are.
             DataError: Too few images to hold some out.
             RunError: The training diverges.
         """
-        rows, found = as_rows(X)
+        _require_nothing_else(unsupported)
+        _require_labels(y)
+        rows, found, note = _as_rows(X, self.image_shape)
+        if note:
+            warnings.warn(note, stacklevel=2)
         rows, y = validate_data(self, rows, y, order="C")
         check_classification_targets(y)
         classes, labels = np.unique(y, return_inverse=True)
@@ -142,11 +155,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 expected="two classes or more",
                 fix="give images of all classes that are to be told apart",
             )
-        shape = image_shape(rows.shape[1], self.image_shape, found)
-        levels = Levels.of(rows, self.value_range)
-        levels.require_scale(rows)
+        shape = found or row_shape(rows.shape[1], self.image_shape, WHAT)
+        levels = Levels.of(rows, self.value_range, WHAT)
         images = LabelledImages(
-            levels.pixels(rows, shape), torch.from_numpy(labels), tuple(map(str, classes))
+            _pixels(levels, rows, shape), torch.from_numpy(labels), tuple(map(str, classes))
         )
         recipe = chosen_recipe(self.recipe, self._changes(), images)
         warning = mirroring_warning([recipe], images)
@@ -182,15 +194,16 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _seed(self) -> int:
         state: Any = self.random_state
-        if not isinstance(state, numbers.Integral):
+        if isinstance(state, numbers.Integral) and int(state) >= 0:
+            return int(state)
+        try:
             return int(check_random_state(state).randint(2**31 - 1))
-        if int(state) < 0:
+        except ValueError as error:
             raise UsageError(
-                f"random_state is {state}",
+                f"random_state is {state}: {error}",
                 expected="a whole number of 0 or more, a RandomState or None",
                 fix="use for example random_state=0",
-            )
-        return int(state)
+            ) from None
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Return the probabilities of the classes, (N, K) float32, in the order of `classes_`.
@@ -200,20 +213,12 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             NotFittedError: There is no net yet.
-            UsageError: The images are of another shape or scale.
+            ArrayError: The images are of another shape or scale.
         """
         check_is_fitted(self)
-        rows, found = as_rows(X)
-        if found not in (None, self.image_shape_):
-            raise UsageError(
-                f"the images are of shape {found}",
-                expected=f"{self.image_shape_}, (height, width, channels) of those trained with",
-                fix="bring them to that size",
-            )
+        rows, _, _ = _as_rows(X, self.image_shape_)
         rows = validate_data(self, rows, reset=False, order="C")
-        levels = Levels(*self.value_range_)
-        levels.require_scale(rows)
-        pixels = levels.pixels(rows, self.image_shape_)
+        pixels = _pixels(Levels(*self.value_range_), rows, self.image_shape_)
         probabilities: NDArray[np.float32] = self.predictor_.probabilities(pixels).numpy()
         return probabilities
 
@@ -263,3 +268,45 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _as_rows(images: Any, wanted: Any) -> tuple[Any, ImageShape | None, str | None]:
+    """Return images as flat rows (N, H·W·C), their shape, and what was taken for granted.
+
+    Rows are left to scikit-learn's own checks, which know of names of columns and sparse matrices.
+    """
+    array = images if hasattr(images, "ndim") else as_array(images, WHAT)
+    if array.ndim not in (3, 4):
+        return images, None, None
+    array, note = arranged(as_array(array, WHAT), wanted, WHAT)
+    shape = array.shape[1:]
+    return array.reshape(len(array), -1), (shape[0], shape[1], shape[2]), note
+
+
+def _pixels(levels: Levels, rows: NDArray[Any], shape: ImageShape) -> torch.Tensor:
+    levels.require_scale(rows, WHAT)
+    return as_tensor(levels.pixels(rows)).view(len(rows), *shape)
+
+
+def _require_labels(labels: Any) -> None:
+    """Refuse missing labels and one-hot rows; all else is left to scikit-learn's own checks."""
+    if labels is None:
+        return
+    array = label_array(labels)
+    require_present(array, "y")
+    if array.ndim == 2 and array.shape[1] > 1:
+        raise ArrayError(
+            f"y is of shape {array.shape}",
+            expected="labels of shape (N,), as `predict` returns them",
+            fix="turn one-hot rows into numbers with y.argmax(1)",
+        )
+
+
+def _require_nothing_else(given: Mapping[str, Any]) -> None:
+    if given:
+        raise UsageError(
+            f"fit takes no {', '.join(given)}",
+            expected="images and labels alone: every image counts the same",
+            fix="for weights, repeat images before `fit`: for example rows = "
+            "numpy.repeat(numpy.arange(len(y)), counts), then fit(X[rows], y[rows])",
+        )
