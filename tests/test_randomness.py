@@ -2,6 +2,7 @@ import itertools
 import subprocess
 import sys
 
+import numpy as np
 import torch
 
 from rungwise.randomness import generator, seed_of
@@ -24,6 +25,10 @@ def test_parts_cannot_run_into_one_another() -> None:
     keys: list[tuple[int | str, ...]] = [(1, 23), (12, 3), (123,), ("1", 23), ("1, 23",), ()]
 
     assert len({seed_of(*key) for key in keys}) == len(keys)
+
+
+def test_numpys_whole_numbers_are_the_same_keys() -> None:
+    assert seed_of(np.int64(3), "order", np.uint8(1)) == seed_of(3, "order", 1)
 
 
 def test_a_seed_is_the_same_in_another_process() -> None:

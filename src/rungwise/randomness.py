@@ -19,7 +19,9 @@ def seed_of(*key: KeyPart) -> int:
     >>> seed_of(0, "order", 1) == seed_of(0, "order", 2)
     False
     """
-    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
+    # NumPy's whole numbers are written otherwise than Python's.
+    plain = tuple(part if isinstance(part, str) else int(part) for part in key)
+    digest = hashlib.blake2b(repr(plain).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 

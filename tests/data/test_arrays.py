@@ -11,7 +11,6 @@ from rungwise.data import draw, from_arrays
 from rungwise.errors import ArrayError, DataError
 
 
-
 class NAType:
     """Stands for pandas' NA, which need not be installed: it answers no comparison."""
 
@@ -70,11 +69,19 @@ def test_a_view_that_runs_backwards_is_taken() -> None:
         ([0, 1, 0, 1], {"class_names": ["a", "a"]}, "class_names is"),
         ([0, 1, 0, 1], {"class_names": "ab"}, "class_names is 'ab'"),
         ([0, 1, 0, 1], {"class_names": {1: "a", 2: "b"}}, "class_names is {1"),
-        ([0, 1, 0, 2], {"class_names": ["a", "b"]}, "labels run from 0 to 2, and there are 2 class"),
+        (
+            [0, 1, 0, 2],
+            {"class_names": ["a", "b"]},
+            "labels run from 0 to 2, and there are 2 class",
+        ),
         ([0, 1, 0, 1], {"class_names": list("abc")}, "no training image of 1 classes: c"),
         ([0, 1, 0, 1], {"test": (IMAGES, [0, 1, 7, 7])}, "1 labels that are no class: 7"),
         ([0, 1, 0, 1], {"test": (IMAGES[:, 1:], [0] * 4)}, "different shapes"),
-        ([0, 1, 0, 1], {"test": (IMAGES / 255, [0] * 4)}, "images of test: values from 0 to 0.09.* of another scale"),
+        (
+            [0, 1, 0, 1],
+            {"test": (IMAGES / 255, [0] * 4)},
+            "images of test: values from 0 to 0.09.* of another scale",
+        ),
     ],
 )
 def test_wrong_arrays_are_named(labels: Any, options: dict[str, Any], message: str) -> None:
@@ -108,7 +115,9 @@ def test_labels_of_other_kinds_are_classes_too(
     assert data.train.labels.tolist() == numbers
 
 
-@pytest.mark.parametrize("names", [{0: "cat", 1: "dog"}, np.array([b"cat", b"dog"]), ("cat", "dog")])
+@pytest.mark.parametrize(
+    "names", [{0: "cat", 1: "dog"}, np.array([b"cat", b"dog"]), ("cat", "dog")]
+)
 def test_class_names_may_come_in_other_forms(names: Any) -> None:
     assert from_arrays(IMAGES, [0, 1, 0, 1], class_names=names).train.class_names == ("cat", "dog")
     assert from_arrays(IMAGES, [0, 1] * 2, class_names=range(7, 9)).train.class_names == ("7", "8")

@@ -83,9 +83,7 @@ def test_axes_are_what_they_can_only_be(
         ((2, 8, 0), None, "of shape"),
     ],
 )
-def test_a_shape_that_cannot_be_is_refused(
-    shape: tuple[int, ...], wanted: Any, words: str
-) -> None:
+def test_a_shape_that_cannot_be_is_refused(shape: tuple[int, ...], wanted: Any, words: str) -> None:
     with pytest.raises((UsageError, ArrayError), match=words):
         arranged(np.zeros(shape), wanted, "X")
 
@@ -125,7 +123,7 @@ def test_values_that_are_no_numbers_are_counted() -> None:
     images = np.zeros((5, 2, 2))
     images[3, 0, 0], images[4] = np.nan, np.inf
 
-    with pytest.raises(ArrayError, match="2 images contain NaN or infinity, .* image 3"):
+    with pytest.raises(ArrayError, match=r"2 images contain NaN or infinity, .* image 3"):
         Levels.of(images, None)
     with pytest.raises(ArrayError, match="2 images contain NaN"):
         Levels(0, 1).require_scale(images)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rungwise.data.spec import Spec, parse_spec
-from rungwise.errors import ConfigError, UnknownNameError
+from rungwise.data.spec import Spec, as_spec, parse_spec
+from rungwise.errors import ConfigError, UnknownNameError, UsageError
 
 NAMES = ["mnist", "cifar10"]
 
@@ -58,3 +58,17 @@ def test_an_unknown_name_lists_the_known(spec: str) -> None:
         parse_spec(spec, NAMES)
     if spec.startswith("minst"):
         assert caught.value.fix == "did you mean 'mnist'?"
+
+
+def test_a_path_is_never_a_name() -> None:
+    assert as_spec(Path("mnist")) == "./mnist"
+    assert as_spec(Path("mnist@3")) == "./mnist@3"
+    assert as_spec(Path("a/mnist")) == "a/mnist"
+    assert as_spec(Path("..")) == ".."
+    assert as_spec("mnist") == "mnist"
+
+
+@pytest.mark.parametrize("source", [b"./mnist", None, 3, ["mnist"]])
+def test_what_is_neither_text_nor_path_is_refused(source: object) -> None:
+    with pytest.raises(UsageError, match=f"the data set is a {type(source).__name__}"):
+        as_spec(source)

@@ -11,8 +11,8 @@ import torch
 
 import rungwise
 from rungwise.augment import Flip
-from rungwise.data import Dataset, LabelledImages, load
-from rungwise.errors import UnknownNameError, UsageError
+from rungwise.data import Dataset, LabelledImages, from_arrays, load
+from rungwise.errors import DataError, UnknownNameError, UsageError
 from rungwise.interfaces import climbing
 from rungwise.ladder.climb import Climb, Notice, RungMeasured
 from rungwise.models import MLP
@@ -83,7 +83,7 @@ def test_a_fit_saves_a_net_of_all_training_images() -> None:
     assert predictor.probabilities(own_data().train.images[:3]).shape == (3, 10)
 
 
-def prepared(ladder: str | rungwise.Ladder = "digits", **changes: Any) -> Climb:
+def prepared(ladder: str | Path | Dataset | rungwise.Ladder = "digits", **changes: Any) -> Climb:
     settings: dict[str, Any] = dict.fromkeys(("data", "seeds", "budget", "epochs"))
     settings |= {"reading": "cumulative", "rungs": (), "protocol": "sealed", "fit": False}
     settings |= {"fit_seeds": None}
@@ -118,10 +118,16 @@ def test_epochs_change_every_rung() -> None:
     [
         ({"seeds": 0}, "seeds is 0"),
         ({"seeds": -1}, "seeds is -1"),
+        ({"seeds": "3"}, "seeds is '3'"),
+        ({"seeds": 1.0}, "seeds is 1.0"),
+        ({"seeds": True}, "seeds is True"),
+        ({"epochs": "1"}, "epochs is '1'"),
+        ({"fit_seeds": 0}, "fit_seeds is 0"),
         ({"budget": 0}, "budget is 0"),
-        ({"budget": -5.0}, "budget is -5.0"),
         ({"budget": math.nan}, "budget is nan"),
-        ({"budget": math.inf}, "budget is inf"),
+        ({"budget": "20x"}, "budget is '20x'"),
+        ({"device": None}, "the device is 'None'"),
+        ({"data": b"./photos"}, "the data set is a bytes"),
         ({"reading": "add-on"}, "did you mean 'add-one'"),
         ({"protocol": "articel"}, "did you mean 'article'"),
         ({"protocol": "article"}, "follows no article"),
@@ -185,6 +191,41 @@ def test_a_data_set_is_climbed_with_the_general_ladder() -> None:
     widths = [work.ladder.rungs[0].recipe.model.widths for work in (short, long)]  # type: ignore[attr-defined]
     assert widths[0] < widths[1]
     assert prepared("digits").ladder.name == "digits"
+
+
+def test_a_data_set_or_its_path_may_stand_first(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)
+    np.savez(tmp_path / "x.npz", images=pixels, labels=np.arange(60) % 2)
+    own = from_arrays(pixels, np.arange(60) % 2)
+
+    by_set, by_path = prepared(own, budget="20m"), prepared(tmp_path / "x.npz", budget="20m")
+
+    assert by_set.dataset is own
+    assert (by_set.ladder.name, by_set.ladder.data) == ("general", "arrays")
+    assert by_path.ladder.data == str(tmp_path / "x.npz")
+    assert by_path.dataset.fingerprint == own.fingerprint
+    assert by_set.budget is not None and by_set.budget.seconds == 1200
+    with pytest.raises(UsageError, match="leave arrays or the other data out"):
+        prepared(own, data="digits")
+    with pytest.raises(UsageError, match="for a data set that is loaded"):
+        prepared(own, image_size=8)
+    with pytest.raises(UsageError, match="the data set is a list(.|\n)*from_arrays"):
+        prepared([own])  # type: ignore[arg-type]
+
+
+def test_a_path_is_never_the_name_of_a_ladder_or_a_named_set() -> None:
+    with pytest.raises(DataError, match="digits does not exist"):
+        prepared(Path("digits"))
+    with pytest.raises(DataError, match="digits does not exist"):
+        prepared("digits", data=Path("digits"))
+
+
+def test_numpys_whole_numbers_and_a_single_rung_do_as_well() -> None:
+    work = prepared(rungs="dense", seeds=np.int64(2), epochs=np.int32(3))
+
+    assert work.seeds == (0, 1)
+    assert [rung.name for rung in work.ladder.rungs] == ["dense"]
+    assert repr(work.ladder.rungs[0].recipe.epochs) == "3"
 
 
 def test_two_data_sets_at_once_are_refused() -> None:

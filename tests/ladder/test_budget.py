@@ -1,5 +1,6 @@
 """Which rungs are measured with which seeds in a given time, on a clock that the tests move."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from rungwise.data import Dataset
 from rungwise.errors import UsageError
 from rungwise.ladder import budget as module
-from rungwise.ladder.budget import REPORT_SECONDS, Allotment, Budget
+from rungwise.ladder.budget import REPORT_SECONDS, Allotment, Budget, seconds_of
 from rungwise.ladder.comparison import Answers
 from rungwise.ladder.pace import Pace
 from rungwise.ladder.result import Measured, RungResult
@@ -26,6 +27,46 @@ from rungwise.training.seed import Seed
 RECIPE = Recipe(model=MLP(), validation=0.2)
 CLEAR, OPEN = (0, 1, 2), (9, -8, 1)
 """What is added to the right answers of seeds 0, 1, 2 and again: it blurs a gain, or hardly."""
+
+
+@pytest.mark.parametrize(
+    ("budget", "seconds"),
+    [
+        *((45, 45), (np.int64(45), 45), (np.float32(0.5), 0.5)),
+        *(("45", 45), ("90s", 90), ("20m", 1200), ("1h30m", 5400), ("1h0m5s", 3605)),
+        *((" 2H ", 7200), ("1.5m", 90), ("0.5", 0.5)),
+    ],
+)
+def test_durations_are_read_as_people_write_them(budget: Any, seconds: float) -> None:
+    assert seconds_of(budget) == seconds
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        math.nan,
+        math.inf,
+        -5.0,
+        0,
+        [1],
+        "",
+        "abc",
+        "0",
+        "0h0m",
+        "-5m",
+        "5x",
+        "m",
+        "1m1h",
+        "1e3",
+        "nan",
+        "inf",
+        "1 h",
+        "1:30",
+    ],
+)
+def test_what_is_no_duration_is_refused(budget: Any) -> None:
+    with pytest.raises(UsageError, match="such as 90s, 20m or 1h30m"):
+        seconds_of(budget)
 
 
 @dataclass

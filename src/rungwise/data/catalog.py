@@ -3,7 +3,7 @@
 A new named set is one entry here; a new format is a file in `sources/` as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -18,9 +18,10 @@ from rungwise.data.sources.digits import Digits
 from rungwise.data.sources.files import holds_files, load_files
 from rungwise.data.sources.idx import IdxFiles
 from rungwise.data.sources.npz import read_npz
+from rungwise.data.sources.pixel_table import holds_pixels, read_pixel_table
 from rungwise.data.sources.picture import ImageSize, height_and_width
 from rungwise.data.sources.survey import Progress
-from rungwise.data.spec import Spec, parse_spec
+from rungwise.data.spec import Spec, as_spec, parse_spec
 from rungwise.data.subset import require_per_class
 from rungwise.errors import ConfigError, DataError, UnknownNameError
 
@@ -140,7 +141,7 @@ CATALOG: dict[str, NamedSet] = {
 
 
 def load(
-    spec: str,
+    source: str | Path,
     *,
     offline: bool = False,
     image_size: ImageSize | None = None,
@@ -154,10 +155,10 @@ def load(
     into memory from there, and is decoded anew when its files have changed.
 
     Args:
-        spec: `mnist`, `./photos`, `photos.csv`, `photos.parquet`, `/data/photos.npz`, each also
+        source: `mnist`, `./photos`, `photos.csv`, `photos.parquet`, `/data/photos.npz`, each also
             with `@n`: a run then draws `n` training images of each class. A name of the catalog
-            goes before a folder of that name in the working directory; write `./mnist` for the
-            folder.
+            goes before a folder of that name in the working directory; write `./mnist`, or
+            `Path("mnist")`, for the folder.
         offline: Never download.
         image_size: Side length, or (height, width), that the image files of a folder or a table
             are resized to.
@@ -169,8 +170,8 @@ def load(
         The whole data set; `per_class` holds the `n` of `@n` (drawn later, by `parts.draw`).
 
     Raises:
-        UnknownNameError: `spec` is neither a name of the catalog nor a path.
-        UsageError: The table needs an extra that is not installed.
+        UnknownNameError: `source` is neither a name of the catalog nor a path.
+        UsageError: It is no text and no `Path`, or the table needs an extra that is not installed.
         ConfigError: `@n` is no positive number, `bad_files` is none of the two, or `image_size`
             or `bad_files` is given where there are no image files.
         DataError: The data are missing, damaged, or a class has fewer than `n` images.
@@ -178,6 +179,7 @@ def load(
     """
     if bad_files not in get_args(BadFiles):
         raise UnknownNameError("way with bad files", bad_files, get_args(BadFiles))
+    spec = as_spec(source)
     wanted, size = parse_spec(spec, CATALOG), height_and_width(image_size)
     if wanted.path is None:
         _require_no_effect(wanted.source, image_size, bad_files)
@@ -268,13 +270,25 @@ def _load_named(wanted: Spec, offline: bool) -> Dataset:
 
 def _load_archive(source: str, path: Path) -> Dataset:
     if path.suffix.lower() == ".npz" and path.exists():
-        place = path.resolve()
-        return remembered(place.name, str(place), (place,), lambda: read_npz(path, source))
+        return _arrays(path, lambda: read_npz(path, source))
+    if holds_pixels(path):
+        return _arrays(path, lambda: read_pixel_table(path, source))
+    if path.suffix.lower() == ".npy" and path.exists():
+        raise DataError(
+            f"{path} is a single array, without labels",
+            expected="an .npz file, which holds images and their labels",
+            fix="numpy.savez('data.npz', images=images, labels=labels)",
+        )
     raise DataError(
         f"{path} is not a data set" if path.exists() else f"{path} does not exist",
         expected="a folder of images, a table of images (.csv, .parquet) or an .npz file",
         fix=f"check the path, or use one of the named sets: {', '.join(CATALOG)}",
     )
+
+
+def _arrays(path: Path, read: Callable[[], Dataset]) -> Dataset:
+    place = path.resolve()
+    return remembered(place.name, str(place), (place,), read)
 
 
 def _require_no_effect(source: str, image_size: ImageSize | None, bad_files: BadFiles) -> None:

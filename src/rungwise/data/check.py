@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from rungwise.data.sources.files import holds_files, list_images
 from rungwise.data.sources.listing import Listing
 from rungwise.data.sources.picture import ImageSize, height_and_width
 from rungwise.data.sources.survey import Progress, Survey, assemble, problems, survey
-from rungwise.data.spec import parse_spec
+from rungwise.data.spec import as_spec, parse_spec
 from rungwise.data.split import USUAL_SHARE
 from rungwise.errors import DataError
 
@@ -73,7 +74,7 @@ class CheckReport:
 
 
 def check(
-    spec: str,
+    source: str | Path,
     *,
     offline: bool = False,
     image_size: ImageSize | None = None,
@@ -83,7 +84,7 @@ def check(
     """Check what a spec names; broken data make a report, not an exception.
 
     Args:
-        spec: As for `load`; of a folder or a table every file is looked at, whatever the first
+        source: As for `load`; of a folder or a table every file is looked at, whatever the first
             ones hold.
         offline: Never download.
         image_size: As for `load`.
@@ -92,18 +93,20 @@ def check(
             and of all.
 
     Raises:
-        UnknownNameError: `spec` is neither a name of the catalog nor a path.
+        UnknownNameError: `source` is neither a name of the catalog nor a path.
         UsageError: The table needs an extra that is not installed.
         ConfigError: `@n` or `image_size` is impossible.
         StorageError: A download cannot be written.
     """
+    spec = as_spec(source)
     wanted = parse_spec(spec, CATALOG)
     height_and_width(image_size)
     try:
         if wanted.path is not None and holds_files(wanted.path):
             report = check_listing(list_images(wanted.path), image_size, progress, compared)
             return _with_subset_problem(report, wanted.per_class)
-        return check_dataset(load(spec, offline=offline, image_size=image_size), compared=compared)
+        dataset = load(spec, offline=offline, image_size=image_size)
+        return check_dataset(dataset, noted=map(_note, dataset.notes), compared=compared)
     except DataError as error:
         return _report(spec, None, [Problem.of(error)])
 
@@ -187,6 +190,16 @@ def _with_subset_problem(report: CheckReport, per_class: int | None) -> CheckRep
         fix=f"ask for at most @{counts[name]}, or add images",
     )
     return replace(report, problems=(problem, *report.problems))
+
+
+def _note(note: str) -> Problem:
+    return Problem(
+        severity="note",
+        kind="converted",
+        problem=note,
+        expected="that this is what was meant",
+        fix="nothing must be done; otherwise save the arrays so that they have one meaning",
+    )
 
 
 def _report(

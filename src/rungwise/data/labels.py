@@ -1,4 +1,4 @@
-"""From labels of any type to numbers of classes: whole numbers, texts, truth values, one-hot rows."""
+"""From labels of any type to numbers of classes: numbers, texts, truth values, one-hot rows."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -38,7 +38,7 @@ def plain_labels(labels: Any, count: int, what: str) -> tuple[Array, str | None]
         array = array.astype(np.float64).argmax(1)
     if array.ndim != 1 or not len(array):
         raise _unusable(array, what)
-    kind = array.dtype.kind
+    kind: str = array.dtype.kind
     if kind == "O":
         array, kind = _of_one_kind(array, what)
     if kind == "S":
@@ -56,7 +56,8 @@ def label_array(labels: Any) -> Array:
     if isinstance(labels, torch.Tensor):
         labels = labels.detach().cpu().numpy()
     if np.ma.is_masked(labels):
-        labels = np.where(np.ma.getmaskarray(labels), None, np.ma.getdata(labels).astype(object))
+        masked, labels = np.ma.getmaskarray(labels), np.ma.getdata(labels).astype(object)
+        labels[masked] = None
     try:
         array = np.asarray(labels)
     except ValueError:  # rows of different lengths
@@ -82,11 +83,10 @@ def require_present(array: Array, what: str) -> None:
         return
     if missing.any():
         first = int(np.argwhere(missing)[0][0])
-        kinds = "None, NaN, NA and empty text are no classes"
         raise ArrayError(
-            f"{what}: {np.count_nonzero(missing)} labels of {array.size} are missing, the first one "
-            f"is that of image {first}",
-            expected=f"a label for every image; {kinds}",
+            f"{what}: {np.count_nonzero(missing)} labels of {array.size} are missing, the first "
+            f"one is that of image {first}",
+            expected="a label for every image; None, NaN, NA and empty text are no classes",
             fix="leave these images out, or label them",
         )
 
@@ -104,8 +104,8 @@ def require_one_hot(array: Array, what: str) -> None:
     if wrong.any():
         first = int(wrong.argmax())
         raise ArrayError(
-            f"{what} is of shape {array.shape}, and {np.count_nonzero(wrong)} rows are not one-hot: "
-            f"row {first} is {listed(map(str, array[first].tolist()))}",
+            f"{what} is of shape {array.shape}, and {np.count_nonzero(wrong)} rows are not "
+            f"one-hot: row {first} is {listed(map(str, array[first].tolist()))}",
             expected="one class for each image: a row with a single 1, or labels of shape (N,)",
             fix="choose one class for each image, for example with .argmax(1)",
         )

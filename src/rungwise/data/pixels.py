@@ -272,9 +272,7 @@ class Levels:
 BYTES = Levels(0.0, 255.0)
 
 
-def in_memory(
-    slices: Iterator[NDArray[np.uint8]], shape: tuple[int, ...]
-) -> NDArray[np.uint8]:
+def in_memory(slices: Iterator[NDArray[np.uint8]], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Put slices of pixels together to an array in memory."""
     pixels = np.empty(shape, np.uint8)
     filled = 0
@@ -318,7 +316,7 @@ def _not_finite(values: Array, what: str) -> ArrayError:
         [~np.isfinite(some.reshape(len(some), -1)).all(1) for some in _slices(values)]
     )
     return ArrayError(
-        f"{what}: {bad.sum()} images contain NaN or infinity, the first one is image {bad.argmax()}",
+        f"{what}: {bad.sum()} images contain NaN or infinity, the first is image {bad.argmax()}",
         expected="a finite number for every pixel",
         fix="leave these images out, or replace the values, for example with numpy.nan_to_num",
     )

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from rungwise.errors import ConfigError, UnknownNameError
+from rungwise.errors import ConfigError, UnknownNameError, UsageError
 
 _SUFFIXES = (".npz", ".csv", ".parquet")
 
@@ -24,6 +25,28 @@ class Spec:
     source: str
     path: Path | None
     per_class: int | None
+
+
+def as_spec(source: Any) -> str:
+    """Return the spec that a user gives as text or as a path; a path never means a named set.
+
+    Raises:
+        UsageError: It is neither.
+
+    >>> as_spec("mnist"), as_spec(Path("mnist"))
+    ('mnist', './mnist')
+    """
+    if isinstance(source, str):
+        return source
+    path = os.fspath(source) if isinstance(source, os.PathLike) else None
+    if not isinstance(path, str):
+        raise UsageError(
+            f"the data set is a {type(source).__name__}",
+            expected="a name, or a path as text or as a Path",
+            fix="pass for example 'mnist' or './photos'; arrays become a data set by "
+            "rungwise.data.from_arrays, which is passed to `climb` as it is",
+        )
+    return path if os.sep in path or path.startswith((".", "~")) else os.path.join(".", path)
 
 
 def parse_spec(spec: str, names: Iterable[str]) -> Spec:

@@ -3,7 +3,7 @@
 The command line does the same with the same functions.
 """
 
-import math
+import numbers
 import time
 import warnings
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ import torch
 from rungwise.data import CATALOG, BadFiles, Dataset, load
 from rungwise.data.sources.picture import ImageSize
 from rungwise.data.sources.survey import Progress
-from rungwise.data.spec import parse_spec
+from rungwise.data.spec import as_spec, parse_spec
 from rungwise.errors import UnknownNameError, UsageError
 from rungwise.interfaces.mirroring import mirroring_warning
-from rungwise.ladder.budget import Budget
+from rungwise.ladder.budget import Budget, seconds_of
 from rungwise.ladder.climb import PROBE_SECONDS, Climb, Notice, Watcher
 from rungwise.ladder.general import SECONDS, general_ladder
 from rungwise.ladder.job import make_job
@@ -37,13 +37,13 @@ SEEDS = 3
 
 
 def climb(
-    ladder: str | Ladder = "digits",
+    ladder: str | Path | Dataset | Ladder = "digits",
     *,
-    data: str | Dataset | None = None,
+    data: str | Path | Dataset | None = None,
     seeds: int | None = None,
-    budget: float | None = None,
+    budget: float | str | None = None,
     reading: Reading = "cumulative",
-    rungs: Sequence[str] = (),
+    rungs: str | Sequence[str] = (),
     epochs: int | None = None,
     image_size: ImageSize | None = None,
     bad_files: BadFiles = "stop",
@@ -61,13 +61,14 @@ def climb(
     (`UserWarning`) if rungs mirror images that look like other classes in a mirror.
 
     Args:
-        ladder: A ladder, its name, or the name of a data set to climb the general ladder on.
+        ladder: A ladder or its name; or a data set, its name or its path, to climb the general
+            ladder on.
         data: Another data set than the ladder's own.
         seeds: Number of seeds, by default 3; with a budget the most that any rung gets, by default
             24.
-        budget: Seconds that the whole may take.
+        budget: The time that the whole may take: seconds, or text such as `20m`.
         reading: `cumulative`, `add-one` or `leave-one-out`.
-        rungs: Names of the rungs to climb; by default all.
+        rungs: Names of the rungs to climb, or one name; by default all.
         epochs: Train every rung for so many epochs instead of its own number.
         image_size: Side length, or (height, width), that image files are resized to.
         bad_files: `stop` at image files that cannot be read, or `skip` them.
@@ -113,13 +114,13 @@ def climb(
 
 
 def prepare_climb(
-    ladder: str | Ladder,
+    ladder: str | Path | Dataset | Ladder,
     *,
-    data: str | Dataset | None,
+    data: str | Path | Dataset | None,
     seeds: int | None,
-    budget: float | None,
+    budget: float | str | None,
     reading: Reading,
-    rungs: Sequence[str],
+    rungs: str | Sequence[str],
     epochs: int | None,
     image_size: ImageSize | None = None,
     bad_files: BadFiles = "stop",
@@ -139,16 +140,17 @@ def prepare_climb(
         progress: Called now and then with the number of image files that were read, and of all.
     """
     started = time.monotonic()
-    _require_positive("seeds", seeds, "3")
-    _require_positive("budget", budget, "1200, which are seconds")
-    _require_positive("fit_seeds", fit_seeds, "5")
-    if budget is not None and fit_seeds is not None:
+    seeds, fit_seeds = _whole("seeds", seeds, "3"), _whole("fit_seeds", fit_seeds, "5")
+    epochs = _whole("epochs", epochs, "10")
+    seconds = None if budget is None else seconds_of(budget)
+    if seconds is not None and fit_seeds is not None:
         raise UsageError(
             "a budget and a number of seeds to fit are given",
             expected="one of the two: with a budget the best net is fitted once",
             fix="leave out --budget or --fit-seeds",
         )
-    if isinstance(data, Dataset) and (image_size is not None or bad_files != "stop"):
+    given = ladder if isinstance(ladder, Dataset) else data
+    if isinstance(given, Dataset) and (image_size is not None or bad_files != "stop"):
         raise UsageError(
             "an image size, or a decision about bad files, is given for a data set that is loaded",
             expected="either in `load`, or with the name of the data",
@@ -167,18 +169,19 @@ def prepare_climb(
             progress=progress,
         )
 
-    dataset = data if isinstance(data, Dataset) else None
-    if isinstance(ladder, str) and _names_data(ladder):
-        _require_one_data_set(ladder, data)
-        dataset = loaded(ladder)
-        chosen = _general_ladder(dataset, budget or SECONDS, out, place)
+    dataset = given if isinstance(given, Dataset) else None
+    wanted = ladder if isinstance(ladder, Ladder | Dataset) else as_spec(ladder)
+    if isinstance(wanted, Dataset) or (isinstance(wanted, str) and _names_data(wanted)):
+        _require_one_data_set(wanted, data)
+        dataset = wanted if isinstance(wanted, Dataset) else loaded(wanted)
+        chosen = _general_ladder(dataset, seconds or SECONDS, out, place)
     else:
-        chosen = find_ladder(ladder) if isinstance(ladder, str) else ladder
+        chosen = find_ladder(wanted) if isinstance(wanted, str) else wanted
         if data is not None:
-            chosen = chosen.on(data if isinstance(data, str) else data.name)
+            chosen = chosen.on(data.name if isinstance(data, Dataset) else as_spec(data))
     chosen = chosen.under(protocol)
     if rungs:
-        chosen = chosen.only(rungs)
+        chosen = chosen.only([rungs] if isinstance(rungs, str) else rungs)
     if epochs is not None:
         chosen = chosen.changed(lambda recipe: replace(recipe, epochs=epochs))
     chosen, unread = read(chosen, reading)
@@ -186,13 +189,13 @@ def prepare_climb(
     return Climb(
         ladder=chosen,
         dataset=dataset,
-        seeds=tuple(range(seeds or (SEEDS if budget is None else SEEDS_AT_LOOKS[-1]))),
+        seeds=tuple(range(seeds or (SEEDS if seconds is None else SEEDS_AT_LOOKS[-1]))),
         root=out,
         device=place,
         protocol=protocol,
         command=command,
-        budget=None if budget is None else Budget(budget, started),
-        fits=fit_seeds or int(fit or budget is not None),
+        budget=None if seconds is None else Budget(seconds, started),
+        fits=fit_seeds or int(fit or seconds is not None),
         unread=unread,
     )
 
@@ -233,17 +236,24 @@ def _names_data(ladder: str) -> bool:
     return True
 
 
-def _require_one_data_set(ladder: str, data: str | Dataset | None) -> None:
+def _require_one_data_set(first: str | Dataset, data: str | Path | Dataset | None) -> None:
     if data is not None:
+        name = first if isinstance(first, str) else first.name
         raise UsageError(
-            f"{ladder} names a data set, and other data are given beside it",
+            f"{name} is a data set, and other data are given beside it",
             expected="one data set; a ladder's name may be given with other data than its own",
-            fix=f"leave {ladder} or the other data out",
+            fix=f"leave {name} or the other data out",
         )
 
 
-def _require_positive(name: str, value: float | None, example: str) -> None:
-    if value is not None and not 0 < value < math.inf:
+def _whole(name: str, value: int | None, example: str) -> int | None:
+    """Return a number that counts something; NumPy's whole numbers are such, too."""
+    if value is None:
+        return None
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
         raise UsageError(
-            f"{name} is {value}", expected="more than 0", fix=f"use for example {example}"
+            f"{name} is {value!r}",
+            expected="a whole number of 1 or more",
+            fix=f"use for example {example}",
         )
+    return int(value)

@@ -6,6 +6,9 @@ then      further seeds for the rungs whose verdict is open, up to 6, 12, 24, an
 at last   time is kept for fitting the net to use, opening the test set and the report
 """
 
+import math
+import numbers
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +29,35 @@ REPORT_SECONDS = 10.0
 
 class OutOfTime(Exception):
     """A training reached the time at which it had to stop; its state is saved."""
+
+
+def seconds_of(budget: float | str) -> float:
+    """Return the seconds of a budget: a number of them, or text such as `90s`, `20m`, `1h30m`.
+
+    >>> seconds_of(45), seconds_of("45"), seconds_of("1h30m")
+    (45.0, 45.0, 5400.0)
+
+    Raises:
+        UsageError: It is no duration, or none of any length.
+    """
+    seconds = 0.0
+    if isinstance(budget, str):
+        number = r"(\d+(?:\.\d+)?)"
+        match = re.fullmatch(
+            rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", budget.strip().lower()
+        )
+        if match:
+            hours, minutes, rest = (float(part or 0) for part in match.groups())
+            seconds = 3600 * hours + 60 * minutes + rest
+    elif isinstance(budget, numbers.Real):
+        seconds = float(budget)
+    if not 0 < seconds < math.inf:
+        raise UsageError(
+            f"the budget is {budget!r}",
+            expected="a duration of more than 0, such as 90s, 20m or 1h30m, or a number of seconds",
+            fix="use for example --budget 20m, in Python budget='20m'",
+        )
+    return seconds
 
 
 @dataclass(frozen=True)

@@ -195,9 +195,7 @@ def test_other_compressions_are_refused(tmp_path: Path, kind: int) -> None:
         (24, 0x7FFFFFFF, "would unpack"),
     ],
 )
-def test_a_directory_is_not_believed(
-    tmp_path: Path, place: int, value: int, message: str
-) -> None:
+def test_a_directory_is_not_believed(tmp_path: Path, place: int, value: int, message: str) -> None:
     path = archive(tmp_path, images=npy(PLAIN, bytes(24)))
     content = bytearray(path.read_bytes())
     entry = content.index(b"PK\x01\x02") + place  # of images, in the list of members
@@ -222,6 +220,13 @@ def test_bombs_are_refused_before_they_unpack(
 
     with pytest.raises(DataError, match=r"would unpack \d,\d{3} bytes to 2,09"):
         read_npz(path)
+
+
+def test_more_images_than_bytes_are_refused(tmp_path: Path) -> None:
+    header = PLAIN.replace("(2, 3, 4)", "(200000, 1, 1)")
+
+    with pytest.raises(DataError, match=r"would unpack \d+ bytes to 200,000 images"):
+        read_npz(archive(tmp_path, images=npy(header, bytes(200_000))))
 
 
 def test_members_without_number_are_refused_and_many_are_not(

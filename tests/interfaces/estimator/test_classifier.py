@@ -273,7 +273,7 @@ def test_labels_that_are_no_classes_are_refused(labels: Any, words: str) -> None
 def test_weights_are_refused_and_no_tool_is_promised_them() -> None:
     classifier = ImageClassifier(QUICK, random_state=0)
 
-    with pytest.raises(UsageError, match="fit takes no sample_weight(.|\n)*repeat images"):
+    with pytest.raises(UsageError, match=r"fit takes no sample_weight(.|\n)*repeat images"):
         classifier.fit(ROWS[FEW], LABELS[FEW], sample_weight=np.ones(200))
     assert not has_fit_parameter(classifier, "sample_weight")
     bagging = BaggingClassifier(ImageClassifier("dense"), n_estimators=2, random_state=0)

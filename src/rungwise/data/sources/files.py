@@ -6,13 +6,14 @@ from rungwise.data.decoded import remembered
 from rungwise.data.images import BadFiles, Dataset
 from rungwise.data.sources.layout import looked_at, read_layout
 from rungwise.data.sources.listing import Listing
+from rungwise.data.sources.pixel_table import holds_pixels
 from rungwise.data.sources.survey import Progress, read_listed
 from rungwise.data.sources.table import files_of, is_table, read_table
 
 
 def holds_files(path: Path) -> bool:
     """Tell whether a path is a folder or a table, and so leads to image files."""
-    return path.is_dir() or (is_table(path) and path.exists())
+    return path.is_dir() or (is_table(path) and path.exists() and not holds_pixels(path))
 
 
 def list_images(path: Path) -> Listing:

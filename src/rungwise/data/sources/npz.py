@@ -33,7 +33,9 @@ MOST_DIRECTORY_BYTES = 2**23
 MOST_HEADER_BYTES = 4096
 """NumPy's own headers of arrays of numbers have 128."""
 SUSPECT_BYTES, SUSPECT_RATIO = 2**27, 100
-"""What unpacks to more than both is refused: images of that many different values do not."""
+"""What unpacks to more than both is refused: pictures are never compressed so well."""
+MANY_IMAGES = 10**5
+"""From this number on, more images than bytes are refused: they can only be copies."""
 
 IMAGE_WORDS = ("x", "images", "image", "data")
 LABEL_WORDS = ("y", "labels", "label", "targets", "target")
@@ -105,9 +107,11 @@ def _read(archive: zipfile.ZipFile, path: Path, scratch: Path) -> _Contents:
     infos = [archive.getinfo(members[key]) for key in wanted]
     _require_believable(infos, path)
     arrays = {
-        key: _array(archive, info, f"{path}: {key}", scratch / f"{i}.npy")
+        key: _array(archive, info, key, scratch / f"{i}.npy")
         for i, (key, info) in enumerate(zip(wanted, infos, strict=True))
     }
+    for image_key, _ in keys.values():
+        _require_different(arrays[image_key], infos[wanted.index(image_key)], path)
     return _Contents(
         {part: (arrays[x], arrays[y]) for part, (x, y) in keys.items()},
         {part: (f"{path}: {x}", f"{path}: {y}") for part, (x, y) in keys.items()},
@@ -200,6 +204,16 @@ def _require_believable(infos: list[zipfile.ZipInfo], path: Path) -> None:
             f"{path} would unpack {packed:,} bytes to {unpacked:,}",
             expected=f"arrays that were not compressed to less than 1 in {SUSPECT_RATIO}",
             fix="if that is right, save them with numpy.savez, which does not compress",
+        )
+
+
+def _require_different(images: Array, info: zipfile.ZipInfo, path: Path) -> None:
+    count = len(images) if images.ndim else 0
+    if count > max(MANY_IMAGES, info.compress_size):
+        raise DataError(
+            f"{path} would unpack {info.compress_size:,} bytes to {count:,} images",
+            expected="a byte or more for each image: with less, they can only be copies",
+            fix="leave the copies out",
         )
 
 

@@ -112,15 +112,16 @@ def height_and_width(image_size: ImageSize | None) -> tuple[int, int] | None:
     """
     if image_size is None:
         return None
-    pair = image_size if isinstance(image_size, tuple) else (image_size, image_size)
-    whole = len(pair) == 2 and all(isinstance(side, int) for side in pair)
+    pair = tuple(image_size) if isinstance(image_size, tuple | list) else (image_size, image_size)
+    whole = len(pair) == 2 and all(isinstance(side, int | np.integer) for side in pair)
+    pair = tuple(map(int, pair)) if whole else pair
     if not whole or min(pair) < 1 or pair[0] * pair[1] > LARGEST_PIXELS:
         raise ConfigError(
-            f"the image size is {image_size}",
+            f"the image size is {image_size!r}",
             expected="a side length in pixels, or height and width, each at least 1",
             fix="pass for example 32",
         )
-    return pair
+    return pair[0], pair[1]
 
 
 def _plain(image: "Image.Image") -> "Image.Image":

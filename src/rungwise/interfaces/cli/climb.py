@@ -1,12 +1,10 @@
 """`rungwise climb`: measure a ladder's rungs over several seeds."""
 
-import re
 import shlex
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from rungwise.errors import UsageError
 from rungwise.interfaces.cli.options import BadFiles, Place, Switch, WatchedOutput
 from rungwise.interfaces.cli.printing import print_json, print_result, print_table
 
@@ -80,7 +78,7 @@ def climb(
             ladder,
             data=data,
             seeds=seeds,
-            budget=None if budget is None else parse_duration(budget),
+            budget=budget,
             reading=reading,
             rungs=rungs or (),
             epochs=epochs,
@@ -105,28 +103,6 @@ def climb(
         print_json(result.to_dict())
     else:
         print_result(result)
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds that a duration such as `90s`, `20m` or `1h30m` has.
-
-    >>> parse_duration("1h30m"), parse_duration("45")
-    (5400.0, 45.0)
-
-    Raises:
-        UsageError: It is no duration, or none of any length.
-    """
-    number = r"(\d+(?:\.\d+)?)"
-    match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip().lower())
-    parts = [float(part or 0) for part in match.groups()] if match else []
-    if not any(parts):
-        raise UsageError(
-            f"the budget is {text!r}",
-            expected="a duration of more than 0, such as 90s, 20m or 1h30m",
-            fix="use for example --budget 20m",
-        )
-    hours, minutes, seconds = parts
-    return 3600 * hours + 60 * minutes + seconds
 
 
 def _command(ladder: str, options: dict[str, Any], place: Place) -> str:
