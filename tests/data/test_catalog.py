@@ -151,6 +151,22 @@ def test_a_failed_download_is_a_data_error(tiny: dict[str, bytes]) -> None:
         load("tiny")
 
 
+def test_a_path_is_loaded_as_its_text_is(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos.parent)
+
+    by_path, by_text = load(Path(photos.name), image_size=8), load(f"./{photos.name}", image_size=8)
+
+    assert by_path.name == by_text.name == f"./{photos.name}"
+    assert by_path.fingerprint == by_text.fingerprint
+    with pytest.raises(DataError, match="digits does not exist"):
+        load(Path("digits"))
+    np.save(tmp_path / "x.npy", np.zeros(3))
+    with pytest.raises(DataError, match=r"x\.npy is a single array, without labels"):
+        load(tmp_path / "x.npy")
+
+
 def test_folders_and_archives_are_loaded_by_path(photos: Path, tmp_path: Path) -> None:
     data = load(f"{photos}@2")
     assert (data.name, data.per_class) == (f"{photos}@2", 2)

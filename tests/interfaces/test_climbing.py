@@ -209,7 +209,7 @@ def test_a_data_set_or_its_path_may_stand_first(tmp_path: Path) -> None:
         prepared(own, data="digits")
     with pytest.raises(UsageError, match="for a data set that is loaded"):
         prepared(own, image_size=8)
-    with pytest.raises(UsageError, match="the data set is a list(.|\n)*from_arrays"):
+    with pytest.raises(UsageError, match=r"the data set is a list(.|\n)*from_arrays"):
         prepared([own])  # type: ignore[arg-type]
 
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -101,6 +102,13 @@ def test_numbers_are_read_as_people_write_them(written: str, number: float) -> N
 def test_pyyamls_own_loader_is_left_as_it_is() -> None:
     assert yaml.safe_load("1e3") == "1e3"
     assert yaml.safe_dump("1e3") == "1e3\n...\n"
+
+
+def test_numpys_numbers_are_written_as_pythons() -> None:
+    given = Recipe(model=MLP(hidden_widths=(np.int64(4),)), epochs=np.int32(2), name="n")
+    plain = Recipe(model=MLP(hidden_widths=(4,)), epochs=2, name="n")
+
+    assert recipe_text(given) == recipe_text(plain)
 
 
 def test_a_bare_name_means_the_defaults() -> None:

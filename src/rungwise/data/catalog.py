@@ -18,8 +18,8 @@ from rungwise.data.sources.digits import Digits
 from rungwise.data.sources.files import holds_files, load_files
 from rungwise.data.sources.idx import IdxFiles
 from rungwise.data.sources.npz import read_npz
-from rungwise.data.sources.pixel_table import holds_pixels, read_pixel_table
 from rungwise.data.sources.picture import ImageSize, height_and_width
+from rungwise.data.sources.pixel_table import holds_pixels, read_pixel_table
 from rungwise.data.sources.survey import Progress
 from rungwise.data.spec import Spec, as_spec, parse_spec
 from rungwise.data.subset import require_per_class

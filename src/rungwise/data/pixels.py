@@ -163,7 +163,7 @@ def _has_channels_first(shape: tuple[int, ...], what: str) -> bool:
 
 
 def _parsed(wanted: Any) -> ImageShape:
-    sides = tuple(wanted) if isinstance(wanted, tuple | list) else ()
+    sides = tuple(wanted) if isinstance(wanted, tuple | list | np.ndarray) else ()
     if len(sides) not in (2, 3) or not all(
         isinstance(side, int | np.integer) and side > 0 for side in sides
     ):
@@ -203,8 +203,8 @@ class Levels:
             raise _not_finite(values, what)
         if low < 0 and values.dtype == np.int8:
             raise ArrayError(
-                f"{what} is int8 with values from {low:g} to {high:g}: bytes of 0 to 255 that were "
-                "cut to 127, or values around 0",
+                f"{what} is int8 with values from {low:g} to {high:g}, which may be bytes of 0 to "
+                "255 in a signed type, or values around 0",
                 expected="values whose range is known",
                 fix="pass array.view('uint8') for bytes, or (array + 128.0) for values around 0",
             )
@@ -283,7 +283,7 @@ def in_memory(slices: Iterator[NDArray[np.uint8]], shape: tuple[int, ...]) -> ND
 
 
 def _parsed_levels(wanted: Any) -> Levels:
-    pair = tuple(wanted) if isinstance(wanted, tuple | list) else ()
+    pair = tuple(wanted) if isinstance(wanted, tuple | list | np.ndarray) else ()
     numbers = all(isinstance(one, int | float | np.number) and math.isfinite(one) for one in pair)
     if len(pair) != 2 or not numbers or not pair[0] < pair[1]:
         raise UsageError(

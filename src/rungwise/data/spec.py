@@ -46,7 +46,7 @@ def as_spec(source: Any) -> str:
             fix="pass for example 'mnist' or './photos'; arrays become a data set by "
             "rungwise.data.from_arrays, which is passed to `climb` as it is",
         )
-    return path if os.sep in path or path.startswith((".", "~")) else os.path.join(".", path)
+    return path if os.sep in path or path.startswith((".", "~")) else f".{os.sep}{path}"
 
 
 def parse_spec(spec: str, names: Iterable[str]) -> Spec:

@@ -3,14 +3,14 @@
 The command line does the same with the same functions.
 """
 
-import numbers
 import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
+import numpy as np
 import torch
 
 from rungwise.data import CATALOG, BadFiles, Dataset, load
@@ -246,11 +246,11 @@ def _require_one_data_set(first: str | Dataset, data: str | Path | Dataset | Non
         )
 
 
-def _whole(name: str, value: int | None, example: str) -> int | None:
+def _whole(name: str, value: Any, example: str) -> int | None:
     """Return a number that counts something; NumPy's whole numbers are such, too."""
     if value is None:
         return None
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
         raise UsageError(
             f"{name} is {value!r}",
             expected="a whole number of 1 or more",

@@ -7,11 +7,12 @@ at last   time is kept for fitting the net to use, opening the test set and the 
 """
 
 import math
-import numbers
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from rungwise.data import Dataset
 from rungwise.errors import UsageError
@@ -49,7 +50,7 @@ def seconds_of(budget: float | str) -> float:
         if match:
             hours, minutes, rest = (float(part or 0) for part in match.groups())
             seconds = 3600 * hours + 60 * minutes + rest
-    elif isinstance(budget, numbers.Real):
+    elif isinstance(budget, int | float | np.number):
         seconds = float(budget)
     if not 0 < seconds < math.inf:
         raise UsageError(

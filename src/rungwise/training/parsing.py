@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+import numpy as np
 import yaml
 
 from rungwise.errors import ConfigError, UnknownNameError, UsageError, nearest
@@ -248,7 +249,7 @@ def _dump(value: Any, registry: Mapping[str, type] | None) -> Any:
         return {"name": name_in(registry, value), **_dump_fields(value)}
     if dataclasses.is_dataclass(value):
         return _dump_fields(value)
-    return value
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def name_in(registry: Mapping[str, type], component: Any) -> str:

@@ -6,12 +6,13 @@ import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from rungwise.data.sources.picture import read_picture
+from rungwise.data.sources.picture import height_and_width, read_picture
 from rungwise.data.sources.webp import HEAD_BYTES, claimed_size
 from rungwise.errors import ConfigError, DataError
 
@@ -248,6 +249,13 @@ def test_every_byte_flip_gives_pixels_or_our_error(tmp_path: Path) -> None:
                 assert read_picture(path).pixels.dtype == np.uint8
             except DataError as error:
                 assert str(path) in error.problem
+
+
+@pytest.mark.parametrize("size", [[4, 8], (np.int64(4), 8), np.array([4, 8]).tolist()])
+def test_a_size_may_be_a_list_or_of_numpys_numbers(size: Any) -> None:
+    found = height_and_width(size)
+    assert repr(found) == "(4, 8)"
+    assert repr(height_and_width(np.uint8(4))) == "(4, 4)"
 
 
 @pytest.mark.parametrize("size", [0, -1, (4,), (4, 0), 2.5, "32", 100_000])

@@ -18,8 +18,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import has_fit_parameter
 
 from rungwise import ImageClassifier
+from rungwise.data import draw, from_arrays, load
 from rungwise.data.images import Dataset, LabelledImages
 from rungwise.errors import UsageError
+from rungwise.interfaces.estimator import classifier as classifier_module
 from rungwise.ladder.job import make_job
 from rungwise.ladder.recipes import find_recipe
 from rungwise.models import MLP
@@ -291,6 +293,39 @@ def test_channels_first_are_brought_last_with_a_warning() -> None:
     assert by_first.image_shape_ == (9, 8, 3)
     expected = by_last.predict_proba(images.transpose(0, 2, 3, 1))
     np.testing.assert_array_equal(by_first.predict_proba(images), expected)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        ROWS[FEW],
+        ROWS[FEW] / 16,
+        ROWS[FEW] * 15,
+        (ROWS[FEW] * 15).astype(np.uint8).reshape(-1, 8, 8),
+        (ROWS[FEW] * 4000).astype(np.uint16),
+        ROWS[FEW] > 7,
+        (ROWS[FEW] > 7).astype(np.uint8),
+        ROWS[FEW].reshape(-1, 8, 8, 1) - 3.5,
+        np.asfortranarray(ROWS[FEW].reshape(-1, 8, 8)),
+    ],
+)
+def test_an_array_is_the_same_images_by_every_door(
+    images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Dataset] = []
+
+    def watched(dataset: Dataset, *rest: Any) -> Any:
+        seen.append(dataset)
+        return draw(dataset, *rest)
+
+    monkeypatch.setattr(classifier_module, "draw", watched)
+    np.savez(tmp_path / "x.npz", images=images, labels=LABELS[FEW])
+
+    ImageClassifier(QUICK, epochs=1).fit(images, LABELS[FEW])
+
+    by_arrays = from_arrays(images, LABELS[FEW])
+    assert load(tmp_path / "x.npz").fingerprint == by_arrays.fingerprint
+    assert seen[0].fingerprint == by_arrays.fingerprint
 
 
 def test_one_class_alone_is_refused() -> None:
