@@ -67,6 +67,7 @@ def test_a_view_that_runs_backwards_is_taken() -> None:
         (list("abab"), {"test": (IMAGES, [0, 1, 0, 1])}, "text in train, whole numbers in test"),
         (list("abab"), {"class_names": ["a"]}, "1 labels that are no class: b"),
         ([0, 1, 0, 1], {"class_names": ["a", "a"]}, "class_names is"),
+        ([0, 1, 0, 1], {"class_names": np.array(list("abcde"))}, "5 names, for 4 training images"),
         ([0, 1, 0, 1], {"class_names": "ab"}, "class_names is 'ab'"),
         ([0, 1, 0, 1], {"class_names": {1: "a", 2: "b"}}, "class_names is {1"),
         (

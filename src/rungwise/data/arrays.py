@@ -123,7 +123,7 @@ def dataset_of(
 def _names(given: Any, train: Array, name: str) -> tuple[tuple[str, ...], str | None]:
     """Return the classes, and a note where they are numbers that do not run from 0."""
     if given is not None:
-        return given_names(given, f"{name}: class_names"), None
+        return given_names(given, len(train), f"{name}: class_names"), None
     names = classes_among(train)
     if train.dtype.kind != "i" or names == tuple(map(str, range(len(names)))):
         return names, None

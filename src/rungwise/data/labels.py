@@ -35,7 +35,7 @@ def plain_labels(labels: Any, count: int, what: str) -> tuple[Array, str | None]
     elif array.ndim == 2 and array.size:
         require_one_hot(array, what)
         note = f"{what} is one-hot of shape {array.shape}, taken for the columns that hold the 1"
-        array = array.astype(np.float64).argmax(1)
+        array = array.argmax(1)
     if array.ndim != 1 or not len(array):
         raise _unusable(array, what)
     kind: str = array.dtype.kind
@@ -100,7 +100,7 @@ def require_one_hot(array: Array, what: str) -> None:
     if array.dtype.kind not in "biuf":
         raise _unusable(array, what)
     binary = ((array == 0) | (array == 1)).all(1)
-    wrong = ~binary | (array.astype(np.float64).sum(1) != 1)
+    wrong = ~binary | (array.sum(1, dtype=np.float64) != 1)
     if wrong.any():
         first = int(wrong.argmax())
         raise ArrayError(
@@ -133,12 +133,23 @@ def classes_among(labels: Array) -> tuple[str, ...]:
     return tuple(sorted(names, key=natural_key) if labels.dtype.kind == "U" else names)
 
 
-def given_names(names: Any, what: str) -> tuple[str, ...]:
+def given_names(names: Any, most: int, what: str) -> tuple[str, ...]:
     """Return the class names that a user gives: texts or whole numbers, or both by their labels.
 
+    Args:
+        names: What is given.
+        most: The number of training images, each of which has a class.
+        what: What messages call the names.
+
     Raises:
-        ArrayError: They are none, or two are alike.
+        ArrayError: They are none, two are alike, or there are more than images.
     """
+    if isinstance(names, np.ndarray) and names.size > most:
+        raise ArrayError(
+            f"{what} holds {names.size:,} names, for {most:,} training images",
+            expected="at least one training image of each class",
+            fix="leave out the names of classes without images",
+        )
     given = names
     if isinstance(names, Mapping) and sorted(names) == list(range(len(names))):
         given = [names[label] for label in range(len(names))]
