@@ -106,7 +106,7 @@ def test_large_arrays_are_converted_by_way_of_files(
         ({"images": IMAGES, "labels": [0]}, "2 images, and .*labels 1 labels"),
         ({"images": IMAGES, "labels": [0, 1], "class_names": ["a", "a"]}, "class_names is"),
         ({"images": IMAGES, "labels": [0, 1], "class_names": [1.5, 2]}, "class_names is float64"),
-        ({"images": IMAGES, "labels": [0, 1], "class_names": list("abc")}, "1 classes: c"),
+        ({"images": IMAGES, "labels": [0, 1], "class_names": list("abc")}, "3 names, for 2 train"),
         (
             {"x_train": IMAGES, "y_train": [0, 1], "x_test": IMAGES[:, 1:], "y_test": [0, 1]},
             "different shapes",
