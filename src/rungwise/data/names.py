@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _JOINERS = frozenset("\u200c\u200d")
 """Parts of words in some scripts, and of emoji."""
+_NO_JOINERS = str.maketrans(dict.fromkeys(_JOINERS))
 
 
 class FileNames:
@@ -118,6 +119,46 @@ def printable(name: str) -> str:
         else c
         for c in text
     )
+
+
+def class_name(text: str) -> str:
+    r"""Return what the class of a folder or a label is called: one name for all Unicode forms.
+
+    >>> class_name("cafe\u0301") == class_name("caf\u00e9") == "café"
+    True
+    """
+    return printable(unicodedata.normalize("NFC", text))
+
+
+def look_alikes(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the names that differ in nothing that a reader can rely on: groups of two or more.
+
+    That is case, blanks, joiners and the compatibility forms of Unicode. Names of one letter are
+    another matter: sets of handwritten letters have both A and a.
+
+    >>> look_alikes(["Cat", "dog", "cat", "A", "a"])
+    [('Cat', 'cat')]
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_look(name), []).append(name)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def _look(name: str) -> str:
+    plain = unicodedata.normalize("NFKC", name.translate(_NO_JOINERS))
+    folded = unicodedata.normalize("NFKC", plain.casefold()) if len(plain) > 1 else plain
+    return " ".join(folded.split())
+
+
+def shortened(name: str, most: int = 40) -> str:
+    """Return a name of at most `most` characters, for a table or a figure: its start and its end.
+
+    >>> shortened("a name of many letters", 12)
+    'a name…tters'
+    """
+    kept = most - 1
+    return name if len(name) <= most else f"{name[: kept - kept // 2]}…{name[-(kept // 2) :]}"
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:

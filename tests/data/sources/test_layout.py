@@ -80,7 +80,7 @@ def test_one_class_alone_is_an_error(tmp_path: Path, write_png: WritePng) -> Non
 
 def test_files_that_are_not_used_are_told(photos: Path, write_png: WritePng) -> None:
     (photos / "train" / "cat" / "labels.csv").touch()
-    write_png(photos / "train" / "cat" / "more" / "x.png")
+    (photos / "train" / "cat" / "more").mkdir()
     write_png(photos / "train" / "loose.png")
     (photos / "extra").mkdir()
     (problem,) = read_layout(photos).problems
@@ -120,3 +120,130 @@ def test_all_files_and_folders_that_matter_are_looked_at(photos: Path) -> None:
     assert {str(photos), str(photos / "train"), str(photos / "train" / "cat")} < set(seen)
     assert len(set(seen)) == len(seen)
     assert seen == list(looked_at(photos))
+
+
+def names_of(root: Path, part: str = "train") -> list[str]:
+    return list(read_layout(root).parts[part].names.all_raw())
+
+
+def test_images_in_sub_folders_count_to_the_class(photos: Path, write_png: WritePng) -> None:
+    write_png(photos / "train" / "cat" / "more" / "x.png")
+    write_png(photos / "train" / "cat" / "more" / "still" / "y.png")
+    assert names_of(photos)[3:5] == ["train/cat/more/still/y.png", "train/cat/more/x.png"]
+    assert read_layout(photos).parts["train"].labels.tolist() == [0] * 5 + [1] * 2
+    (note,) = read_layout(photos).problems
+    assert (note.kind, note.severity, note.count) == ("sub_folders", "note", 2)
+    assert note.examples == ("train/cat/more/still (1)", "train/cat/more (1)")
+
+
+def test_a_link_in_a_class_folder_that_leads_back_ends(photos: Path) -> None:
+    (photos / "train" / "cat" / "circle").symlink_to(photos / "train" / "cat")
+    assert len(names_of(photos)) == 5
+    assert kinds(photos) == {"ignored": "warning"}
+    assert len(list(looked_at(photos))) < 30
+
+
+@pytest.mark.parametrize("name", ["x.jfif", "x.jpe", "x", "x.JPG_large", "x.txt"])
+def test_the_content_decides_what_is_an_image(
+    photos: Path, write_png: WritePng, name: str
+) -> None:
+    write_png(photos / "train" / "cat" / name, 7)
+    assert f"train/cat/{name}" in names_of(photos)
+    assert kinds(photos) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("notes", b"BMW are cars, and P1 is a car park"),
+        ("labels.csv", b"path,label"),
+        ("empty", b""),
+        ("x.nef", b"II*\0\x08\0\0\0"),
+    ],
+)
+def test_what_is_no_image_is_told_not_to_be_used(photos: Path, name: str, content: bytes) -> None:
+    (photos / "train" / "cat" / name).write_bytes(content)
+    (problem,) = read_layout(photos).problems
+    assert (problem.kind, problem.examples) == ("ignored", (f"train/cat/{name}",))
+
+
+@pytest.mark.parametrize("part", ["train", "test", "Valid"])
+def test_a_part_among_plain_classes_is_a_class(
+    tmp_path: Path, write_png: WritePng, part: str
+) -> None:
+    for name in ("bus", "car", part):
+        write_png(tmp_path / name / "x.png")
+    layout = read_layout(tmp_path)
+    assert list(layout.parts) == ["train"]
+    assert sorted(layout.class_names) == sorted(("bus", "car", part))
+    assert kinds(tmp_path) == {"class_named_as_part": "note"}
+
+
+@pytest.mark.parametrize("other", ["holdout", "dev", "bus"])
+def test_a_folder_with_the_classes_of_train_is_not_left_out_unseen(
+    photos: Path, write_png: WritePng, other: str
+) -> None:
+    write_png(photos / other / "cat" / "x.png")
+    with pytest.raises(DataError, match=f"has {other}/ beside train/") as caught:
+        read_layout(photos)
+    assert "rename" in str(caught.value.fix)
+
+
+@pytest.mark.parametrize(
+    "parts", [("training_set", "test_set"), ("dev", "holdout"), ("seg_train/seg_train", "seg_test")]
+)
+def test_parts_under_other_names_are_no_classes(
+    tmp_path: Path, write_png: WritePng, parts: tuple[str, ...]
+) -> None:
+    for part in parts:
+        for name in ("cat", "dog"):
+            write_png(tmp_path / part / name / "x.png")
+    assert kinds(tmp_path) == {"likely_parts": "error"}
+
+
+def test_parts_inside_of_classes_are_an_error(tmp_path: Path, write_png: WritePng) -> None:
+    for name in ("cat", "dog"):
+        for part in ("train", "test"):
+            write_png(tmp_path / name / part / "x.png")
+    assert kinds(tmp_path) == {"parts_in_classes": "error"}
+
+
+def test_the_same_folders_in_every_class_are_a_warning(
+    tmp_path: Path, write_png: WritePng
+) -> None:
+    for year in ("2023", "2024"):
+        for name in ("cat", "dog"):
+            write_png(tmp_path / year / name / "x.png")
+    assert read_layout(tmp_path).class_names == ("2023", "2024")
+    assert kinds(tmp_path) == {"shared_sub_folders": "warning"}
+
+
+def test_classes_in_two_unicode_forms_are_one(tmp_path: Path, write_png: WritePng) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    write_png(tmp_path / "train" / composed / "x.png")
+    write_png(tmp_path / "train" / decomposed / "y.png")
+    write_png(tmp_path / "train" / "tea" / "x.png")
+    write_png(tmp_path / "test" / decomposed / "z.png")
+    write_png(tmp_path / "test" / "tea" / "z.png")
+    layout = read_layout(tmp_path)
+    assert layout.class_names == (composed, "tea")
+    assert layout.parts["train"].labels.tolist() == [0, 0, 1]
+    assert layout.parts["test"].labels.tolist() == [0, 1]
+    assert all(file.exists() for part in layout.parts.values() for file in part.contents())
+    assert kinds(tmp_path) == {"joined_classes": "note"}
+
+
+@pytest.mark.parametrize("twin", ["Cat", "ＣＡＴ", "c\u200dat", "cat "])
+def test_classes_that_look_alike_are_an_error(
+    photos: Path, write_png: WritePng, twin: str
+) -> None:
+    write_png(photos / "train" / twin / "x.png")
+    write_png(photos / "test" / twin / "x.png")
+    assert kinds(photos) == {"look_alike_classes": "error"}
+
+
+def test_single_letters_of_both_cases_are_two_classes(tmp_path: Path, write_png: WritePng) -> None:
+    for name in ("A", "a"):
+        write_png(tmp_path / name / "x.png")
+    assert read_layout(tmp_path).class_names == ("A", "a")
+    assert kinds(tmp_path) == {}

@@ -4,9 +4,10 @@
     flat:   <class>/x.png
 
 Hidden files and folders, `__MACOSX` and `Thumbs.db` do not exist for us. Classes are the folders of
-the training part, in natural order: `class10` comes after `class9`. Only files with an image
-suffix directly inside a class folder count. Links are followed; those that leave the folder or
-lead nowhere are told.
+the training part, in natural order: `class10` comes after `class9`; folders whose names differ in
+their Unicode form alone are one class. Images in the sub-folders of a class folder count to the
+class. A file is an image by its suffix or by its content. Links are followed; those that leave the
+folder or lead nowhere are reported.
 """
 
 import contextlib
@@ -17,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from rungwise.data.content import explaining_reads
-from rungwise.data.names import FileNames, natural_key, printable
+from rungwise.data.names import FileNames, class_name, natural_key, printable
 from rungwise.data.problems import Problem, listed
 from rungwise.data.sources.links import Links
+from rungwise.data.sources.grouping import SubFolders
 from rungwise.data.sources.listing import (
     PART_NAMES,
     PARTS,
@@ -28,10 +30,11 @@ from rungwise.data.sources.listing import (
     Tally,
     empty_classes,
     files_under,
+    look_alike_classes,
     single_class,
     unknown_classes,
 )
-from rungwise.data.sources.picture import SUFFIXES
+from rungwise.data.sources.picture import SUFFIXES, is_image_file
 from rungwise.errors import DataError
 
 Entry = os.DirEntry[str]
@@ -58,7 +61,7 @@ def read_layout(root: Path) -> Listing:
 def looked_at(root: Path) -> Iterator[str]:
     """Yield all files and folders, in order, on which the content of an image folder depends."""
     yield str(root)
-    yield from _below(str(root), 3)
+    yield from _below(str(root), frozenset())
 
 
 def pictures_below(folder: Path) -> Iterator[Path | DataError]:
@@ -95,92 +98,162 @@ class _Reader:
         self._ignored = Tally()
         self._problems: list[Problem] = []
         self._folders: dict[Path, list[Entry]] = {}
+        self._sub_folders = SubFolders(root)
 
     def listing(self) -> Listing:
         """Return what `read_layout` returns."""
         folders = self._part_folders()
-        classes = [entry.name for entry in self._subfolders(folders["train"])]
-        if not classes:
+        names = tuple(self._class_folders(folders["train"]))
+        if not names:
             raise _without_classes(folders["train"])
-        names = tuple(map(printable, classes))
-        parts = {part: self._part(part, folders[part], classes, names) for part in folders}
+        parts = {part: self._part(part, folders[part], names) for part in folders}
+        self._problems += look_alike_classes(self._root, names)
         if len(names) < 2:
             self._problems.append(single_class(self._root, names[0]))
         self._note_unused(folders)
+        self._problems += self._sub_folders.problems(names, is_flat=folders["train"] == self._root)
         problems = [*self._problems, *self._links.problems()]
         return Listing(self._root, names, parts, problems)
 
     def _part_folders(self) -> dict[str, Path]:
         """Return the folders of the parts, `train` first; a flat folder is its own train part."""
-        found: dict[str, Path] = {}
+        found: dict[str, list[Path]] = {}
+        others: list[Path] = []
         for entry in self._subfolders(self._root):
             part = PART_NAMES.get(entry.name.casefold())
-            if part is not None and part in found:
-                raise DataError(
-                    f"{self._root} has two {part} parts: {found[part].name}/ and {entry.name}/",
-                    expected="one folder for each part",
-                    fix="join the two, or move one of them elsewhere",
-                )
-            if part is not None:
-                found[part] = Path(entry.path)
+            (others if part is None else found.setdefault(part, [])).append(Path(entry.path))
         if not found:
             return {"train": self._root}
+        filled = [folder for folder in others if _holds_pictures(folder)]
+        of_parts = [folder for folders in found.values() for folder in folders]
+        if filled and all(map(self._is_plain_class, of_parts)):
+            self._problems.append(_parts_that_are_classes(self._root, of_parts, filled))
+            return {"train": self._root}
+        for part, folders in found.items():
+            if len(folders) > 1:
+                raise _doubled(self._root, part, folders)
         if "train" not in found:
             raise DataError(
-                f"{self._root} has {listed(f'{folder.name}/' for folder in found.values())} "
+                f"{self._root} has {listed(f'{folder.name}/' for folder in of_parts)} "
                 "but no train/",
                 expected=_EXPECTED,
                 fix="put the training images into train/<class>/",
             )
-        return {part: found[part] for part in PARTS if part in found}
+        self._require_no_other_part(found["train"][0], filled)
+        return {part: found[part][0] for part in PARTS if part in found}
+
+    def _is_plain_class(self, folder: Path) -> bool:
+        """Tell whether images lie directly in a folder, and none in its sub-folders."""
+        holds_loose = any(map(_is_picture, _entries(folder)))
+        return holds_loose and not self._filled_folders(folder)
+
+    def _filled_folders(self, folder: Path) -> set[str]:
+        """Return the names of a folder's sub-folders that hold images."""
+        below = (Path(entry.path) for entry in self._subfolders(folder))
+        return {class_name(path.name) for path in below if _holds_pictures(path)}
+
+    def _require_no_other_part(self, train: Path, others: list[Path]) -> None:
+        """Refuse a folder that has the classes of `train`, but not the name of a part.
+
+        Either it is a part, which must not be left out unseen, or `train` is a class beside it.
+
+        Raises:
+            DataError: There is such a folder.
+        """
+        classes = self._filled_folders(train)
+        alike = [folder for folder in others if classes & self._filled_folders(folder)]
+        if alike:
+            told = listed(f"{printable(folder.name)}/" for folder in alike)
+            raise DataError(
+                f"{self._root} has {told} beside {train.name}/, with sub-folders of the same names",
+                expected=f"parts that are called train, val or test: {_EXPECTED}",
+                fix="rename a folder that is a part to val or test, or move it elsewhere; if "
+                f"{train.name} is a class, rename it, for example to {train.name}-class",
+            )
 
     def _subfolders(self, folder: Path) -> list[Entry]:
         """Return the folders in a folder, less links that lead back to where they came from."""
         if folder not in self._folders:
             entries = _entries(folder)
             for entry in entries:
-                if not _is_picture(entry):
+                if entry.is_symlink() and not _is_picture(entry):
                     self._links.note(entry)
             self._folders[folder] = [
                 e for e in entries if _is_folder(e) and not self._links.leads_back(e)
             ]
         return self._folders[folder]
 
-    def _part(
-        self, part: str, folder: Path, classes: list[str], names: tuple[str, ...]
-    ) -> ListedImages:
+    def _class_folders(self, folder: Path) -> dict[str, list[Entry]]:
+        """Return the folders of each class of a part, by its name, in natural order."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self._subfolders(folder):
+            found.setdefault(class_name(entry.name), []).append(entry)
+        return {name: found[name] for name in sorted(found, key=natural_key)}
+
+    def _part(self, part: str, folder: Path, names: tuple[str, ...]) -> ListedImages:
         block, counts = bytearray(), []
-        for name in classes:
-            files = FileNames.of(self._files(folder / name))
+        of_class = self._class_folders(folder)
+        for name in names:
+            files = FileNames.of(
+                file for entry in of_class.get(name, ()) for file in self._files(Path(entry.path))
+            )
             block += files.block.tobytes()
             counts.append(len(files))
-        self._note_classes(part, folder, classes, names, counts)
+        self._note_classes(part, folder, names, counts)
         files = FileNames(np.frombuffer(bytes(block), np.uint8))
-        labels = np.repeat(np.arange(len(classes)), counts)
+        labels = np.repeat(np.arange(len(names)), counts)
         return ListedImages(files, labels, files_under(self._root, files))
 
-    def _files(self, folder: Path) -> Iterator[str]:
-        """Yield the image files of a class folder, relative to the root; note the others."""
+    def _files(self, folder: Path, above: tuple[str, ...] = ()) -> Iterator[str]:
+        """Yield the image files in and below a class folder, relative to the root; note others.
+
+        Args:
+            folder: The class folder, or one in it.
+            above: The real paths of the folders between, the class folder's first.
+        """
+        here = os.path.realpath(folder)
+        if here in above:
+            return
         place = os.path.relpath(folder, self._root)
-        for entry in _entries(folder) if folder.is_dir() else ():
-            if _is_picture(entry):
+        for entry in _entries(folder):
+            if _is_folder(entry):
+                yield from self._files_below(entry, (*above, here))
+            elif _is_picture(entry):
                 self._links.note(entry, told_elsewhere=True)
+                self._sub_folders.count(place, depth=len(above))
                 yield os.path.join(place, entry.name)  # noqa: PTH118
             else:
                 self._ignore(entry)
 
+    def _files_below(self, entry: Entry, above: tuple[str, ...]) -> Iterator[str]:
+        """Yield the image files of a class folder's sub-folder; note one that holds none."""
+        if self._links.leads_back(entry):
+            self._ignore(entry)
+            return
+        self._links.note(entry)
+        inside = self._files(Path(entry.path), above)
+        first = next(inside, None)
+        if first is None:
+            self._ignore(entry)
+            return
+        yield first
+        yield from inside
+
     def _note_classes(
-        self, part: str, folder: Path, classes: list[str], names: tuple[str, ...], counts: list[int]
+        self, part: str, folder: Path, names: tuple[str, ...], counts: list[int]
     ) -> None:
+        of_class = self._class_folders(folder)
+        self._problems += _joined_problems(folder, of_class)
         empty = [name for name, count in zip(names, counts, strict=True) if not count]
         if len(empty) == len(names):
             self._problems.append(_empty_part(folder))
         elif empty:
             self._problems.append(empty_classes(str(folder), part, empty, "an image"))
-        if part == "train":
-            return
-        others = [e for e in self._subfolders(folder) if e.name not in set(classes)]
-        unknown = [printable(e.name) for e in others if any(map(_is_picture, _entries(e)))]
+        unknown = [
+            name
+            for name, entries in of_class.items()
+            if name not in names and any(_holds_pictures(Path(entry.path)) for entry in entries)
+        ]
         if unknown:
             self._problems.append(unknown_classes(str(folder), unknown, names))
 
@@ -210,16 +283,23 @@ def _entries(folder: Path | Entry) -> list[Entry]:
     return sorted(visible, key=lambda entry: natural_key(entry.name))
 
 
-def _below(folder: str, depth: int) -> Iterator[str]:
-    """Yield what lies in a folder, then what lies in its folders, so many levels deep."""
+def _below(folder: str, above: frozenset[str]) -> Iterator[str]:
+    """Yield what lies in a folder, then what lies in its folders, but never in a circle."""
+    here = os.path.realpath(folder)
+    if here in above:
+        return
     folders = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             yield entry.path
-            if depth > 1 and _is_folder(entry):
+            if _is_folder(entry):
                 folders.append(entry.path)
     for path in folders:
-        yield from _below(path, depth - 1)
+        yield from _below(path, above | {here})
+
+
+def _holds_pictures(folder: Path) -> bool:
+    return any(isinstance(found, Path) for found in pictures_below(folder))
 
 
 def _is_folder(entry: Entry) -> bool:
@@ -230,11 +310,49 @@ def _is_folder(entry: Entry) -> bool:
 
 
 def _is_picture(entry: Entry) -> bool:
-    """Tell image files by suffix; a dangling link is one, so that it is reported as unreadable."""
-    suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
-    if suffix not in SUFFIXES:
-        return False
-    return entry.is_file() if not entry.is_symlink() else not _is_folder(entry)
+    """Tell image files; a dangling link with an image's suffix is one, so that it is reported."""
+    if entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110
+        return os.path.splitext(entry.name)[1].lower() in SUFFIXES  # noqa: PTH122
+    return entry.is_file() and is_image_file(entry.path)
+
+
+def _doubled(root: Path, part: str, folders: list[Path]) -> DataError:
+    return DataError(
+        f"{root} has two {part} parts: {folders[0].name}/ and {folders[1].name}/",
+        expected="one folder for each part",
+        fix="join the two, or move one of them elsewhere",
+    )
+
+
+def _parts_that_are_classes(root: Path, parts: list[Path], others: list[Path]) -> Problem:
+    told, beside = (
+        listed(f"{printable(path.name)}/" for path in paths) for paths in (parts, others)
+    )
+    return Problem(
+        severity="note",
+        kind="class_named_as_part",
+        problem=f"{told} of {root} holds images directly, as {beside} beside it does, so it is "
+        "taken for a class",
+        expected=_EXPECTED,
+        fix="nothing must be done if it is a class; else sort its images into class folders",
+        count=len(parts),
+        examples=tuple(printable(path.name) for path in parts),
+    )
+
+
+def _joined_problems(folder: Path, of_class: dict[str, list[Entry]]) -> Iterator[Problem]:
+    joined = [name for name, entries in of_class.items() if len(entries) > 1]
+    if joined:
+        yield Problem(
+            severity="note",
+            kind="joined_classes",
+            problem=f"{folder} has {len(joined)} classes in several folders, whose names differ in "
+            f"their Unicode form alone: {listed(joined)}",
+            expected="one folder for each class",
+            fix="nothing must be done: they are one class",
+            count=len(joined),
+            examples=tuple(joined),
+        )
 
 
 def _empty_part(folder: Path) -> Problem:
@@ -243,7 +361,7 @@ def _empty_part(folder: Path) -> Problem:
         kind="empty_part",
         problem=f"{folder} holds no image in any class folder",
         expected=_EXPECTED,
-        fix="add images, or remove the folder; folders inside class folders are not looked at",
+        fix="add images, or remove the folder",
     )
 
 
@@ -263,7 +381,7 @@ def _ignored_problem(root: Path, ignored: Tally) -> Problem:
         severity="warning",
         kind="ignored",
         problem=f"{ignored.count} files or folders of {root} are not used: {ignored.told()}",
-        expected=f"files directly in class folders, ending in {', '.join(sorted(SUFFIXES))}",
+        expected="image files (PNG, JPEG, BMP, GIF, WebP, TIFF, PPM) in class folders",
         fix="convert or move them if they should be trained on",
         count=ignored.count,
         examples=tuple(ignored.examples),

@@ -38,8 +38,11 @@ class Links:
             self._outside.add(name)
 
     def leads_back(self, entry: os.DirEntry[str]) -> bool:
-        """Tell whether an entry is a link to the folder itself, or to one that holds it."""
-        return entry.is_symlink() and self._home.is_relative_to(self._target(entry))
+        """Tell whether an entry is a link to a folder that holds it, or that holds the root."""
+        if not entry.is_symlink():
+            return False
+        target, here = self._target(entry), Path(os.path.realpath(os.path.dirname(entry.path)))  # noqa: PTH120
+        return self._home.is_relative_to(target) or here.is_relative_to(target)
 
     def problems(self) -> Iterator[Problem]:
         """Yield what there is to tell."""

@@ -1,12 +1,15 @@
 """One image file, decoded: the single path from a file, or its content, to pixels.
 
-The rules: EXIF rotation is applied. Transparent images are composited on black. 16-bit grey
-becomes 8-bit as round(value / 257), so that 65535 becomes 255; 16-bit colour keeps its high byte,
-as Pillow reads it. Palettes are resolved, CMYK and the like become RGB. A file is grey when its
-mode is, or its whole palette. Of an animation or a multi-page file the first image counts.
+The rules: EXIF rotation is applied; one that cannot be read is none. Transparent images are
+composited on black, but on white where black would hide what they show. 16-bit grey becomes 8-bit
+as round(value / 257), so that 65535 becomes 255; 16-bit colour keeps its high byte, as Pillow reads
+it. Palettes are resolved, CMYK and the like become RGB. A file is grey when its mode is, or its
+whole palette. Of an animation or a multi-page file the first image counts.
 """
 
+import contextlib
 import io
+import os
 import stat
 import warnings
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from rungwise.data.sources import signatures
 from rungwise.data.sources.webp import HEAD_BYTES, claimed_size
 from rungwise.errors import ConfigError, DataError
 
@@ -23,12 +27,39 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+    (
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".bmp", ".gif", ".webp"),
+        *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+    )
 )
+"""A file that ends so is an image file, and an unreadable one where its content is no image."""
+
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """What Pillow may try; formats that start other programs, such as EPS, are not among them."""
 
 LARGEST_PIXELS = 64_000_000
+
+_CAMERA_RAW = frozenset(
+    (
+        *(".3fr", ".arw", ".cr2", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mos", ".nef", ".nrw"),
+        *(".orf", ".pef", ".raw", ".rw2", ".sr2", ".srf", ".srw"),
+    )
+)
+"""Files that begin as TIFF does, but hold what a camera's sensor saw."""
+
+FAINT = 16
+"""Brightness, of 255, within which an image shows nothing to the eye."""
+
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+"""Pillow's operations by EXIF's orientation."""
 
 _GREY_MODES = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"))
 
@@ -43,11 +74,25 @@ class Picture:
         pixels: uint8, (H, W, 1) for grey or (H, W, 3) for colour.
         mode: Pillow's name for how the file stores them, such as `RGBA`.
         size: (height, width) in the file, after rotation and before any resizing.
+        is_on_white: Whether it was composited on white, since black would hide what it shows.
     """
 
     pixels: NDArray[np.uint8]
     mode: str
     size: tuple[int, int]
+    is_on_white: bool = False
+
+
+def is_image_file(path: str) -> bool:
+    """Tell whether a file that is there is an image, by its suffix or else by its first bytes."""
+    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
+    if suffix in SUFFIXES:
+        return True
+    if suffix in _CAMERA_RAW:
+        return False
+    with contextlib.suppress(OSError), open(path, "rb") as file:  # noqa: PTH123
+        return signatures.format_of(file.read(signatures.HEAD_BYTES)) in FORMATS
+    return False
 
 
 def read_picture(
@@ -72,7 +117,7 @@ def read_picture(
         ConfigError: `image_size` or `channels` is impossible.
         DataError: The file is no image, is damaged, or has more than `most_pixels`.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     size = height_and_width(image_size)
     name = name or (str(source) if isinstance(source, Path) else "the image")
@@ -88,7 +133,7 @@ def read_picture(
             with Image.open(file, formats=FORMATS) as image:
                 _require_moderate(image.size, source, name, most_pixels)
                 mode = image.mode
-                plain = _plain(ImageOps.exif_transpose(image))
+                plain, is_on_white = _plain(_upright(image))
     except Image.DecompressionBombError as error:
         raise _too_large("more than 64", source, name, most_pixels) from error
     except DataError:
@@ -101,7 +146,7 @@ def read_picture(
     if size is not None and size != original:
         plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     values = np.array(plain)
-    return Picture(values.reshape(*values.shape[:2], -1), mode, original)
+    return Picture(values.reshape(*values.shape[:2], -1), mode, original, is_on_white)
 
 
 def height_and_width(image_size: ImageSize | None) -> tuple[int, int] | None:
@@ -124,21 +169,52 @@ def height_and_width(image_size: ImageSize | None) -> tuple[int, int] | None:
     return pair[0], pair[1]
 
 
-def _plain(image: "Image.Image") -> "Image.Image":
-    """Return `image` in mode L or RGB, composited on black where it is transparent."""
+def _upright(image: "Image.Image") -> "Image.Image":
+    """Return `image` turned as its EXIF says; where that cannot be read, as it is."""
+    from PIL import ExifTags, Image
+
+    image.load()
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # Pillow raises every kind of error on damaged EXIF
+        return image
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image.transpose(Image.Transpose[turn]) if turn else image
+
+
+def _plain(image: "Image.Image") -> tuple["Image.Image", bool]:
+    """Return `image` in mode L or RGB, and whether it lies on white: else on black, if on any."""
     from PIL import Image
 
     if image.mode.startswith("I"):
-        return Image.fromarray(_eight_bits(np.asarray(image)))
+        return Image.fromarray(_eight_bits(np.asarray(image))), False
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers, of unknown range")
     target = "L" if image.mode in _GREY_MODES or _has_grey_palette(image) else "RGB"
     if not image.has_transparency_data:
-        return image.convert(target)
+        return image.convert(target), False
     see_through = image.convert("RGBA")
-    black = Image.new(target, image.size, 0)
-    black.paste(see_through.convert("RGB").convert(target), mask=see_through.getchannel("A"))
-    return black
+    on_black = _composited(see_through, target, 0)
+    if _contrast(on_black) >= FAINT:
+        return on_black, False
+    on_white = _composited(see_through, target, 255)
+    is_on_white = _contrast(on_white) >= FAINT
+    return (on_white if is_on_white else on_black), is_on_white
+
+
+def _composited(see_through: "Image.Image", target: str, ground: int) -> "Image.Image":
+    from PIL import Image
+
+    channels = (ground,) * (1 if target == "L" else 3)
+    whole = Image.new(target, see_through.size, channels)
+    whole.paste(see_through.convert("RGB").convert(target), mask=see_through.getchannel("A"))
+    return whole
+
+
+def _contrast(image: "Image.Image") -> int:
+    """Return by how much a channel differs at most within `image`."""
+    values = np.asarray(image)
+    return int(np.ptp(values.reshape(-1, len(image.getbands())), axis=0).max())
 
 
 def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -186,8 +262,12 @@ def _reason(source: Path | bytes, error: Exception) -> str:
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        size = source.stat().st_size if isinstance(source, Path) else len(source)
-        return "it is not an image" if size else "it is empty"
+        with _opened(source) as file:
+            head = file.read(signatures.HEAD_BYTES)
+        kind = signatures.format_of(head)
+        if kind is not None and kind not in FORMATS:
+            return f"its content is {kind}, which rungwise does not read"
+        return "it is not an image" if head else "it is empty"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

@@ -20,7 +20,7 @@ from rungwise.data.images import BadFiles, Dataset, LabelledImages
 from rungwise.data.names import FileNames, Names
 from rungwise.data.problems import EXAMPLES, Problem, data_error, listed
 from rungwise.data.sources.decoding import Decoded, decoded
-from rungwise.data.sources.listing import Listing, empty_classes
+from rungwise.data.sources.listing import Listing, Tally, empty_classes
 from rungwise.data.sources.picture import ImageSize, Picture, height_and_width
 from rungwise.data.sources.stack import Stack
 from rungwise.errors import DataError
@@ -29,8 +29,14 @@ Progress = Callable[[int, int], None]
 """Called now and then with the number of files that were read, and that of all files."""
 
 FILES_BETWEEN_PROGRESS = 100
-_NOTED = ("unreadable", "enlarged")
-"""The kinds of warnings that a user is told at every loading."""
+_NOTED = frozenset(
+    (
+        *("unreadable", "enlarged", "ignored", "sub_folders"),
+        *("shared_sub_folders", "joined_classes", "class_named_as_part", "respelled"),
+        *("on_white", "black"),
+    )
+)
+"""The kinds of warnings and notes that are printed at every loading."""
 
 
 @dataclass
@@ -44,6 +50,8 @@ class Survey:
         sizes: Number of images by (height, width), as stored.
         modes: Number of images by Pillow's mode.
         first_of_size: The first few images of each size.
+        on_white: Images that were composited on white, since black hid what they show.
+        black: Images of which every pixel is black.
         readable: Which images of each part were decoded.
         pixels: Their pixels, part by part, (N, H, W, C) uint8, mapped from a file; None when they
             cannot be stacked because sizes are mixed.
@@ -57,6 +65,8 @@ class Survey:
     first_of_size: dict[tuple[int, int], list[str]] = field(
         default_factory=lambda: defaultdict(list)
     )
+    on_white: Tally = field(default_factory=Tally)
+    black: Tally = field(default_factory=Tally)
     readable: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     pixels: NDArray[np.uint8] | None = None
 
@@ -146,6 +156,7 @@ def problems(found: Survey, bad_files: BadFiles = "stop") -> list[Problem]:
         *([] if found.is_of_one_size else [_mixed_problem(found)]),
         *_enlarged_problem(found),
         *_emptied_problems(found),
+        *_ground_problems(found),
         *found.listing.problems,
     ]
 
@@ -192,6 +203,10 @@ def _note(found: Survey, picture: Picture, names: FileNames, row: int) -> None:
     found.modes[picture.mode] += 1
     if len(first := found.first_of_size[picture.size]) < EXAMPLES:
         first.append(names[row])
+    if picture.is_on_white:
+        found.on_white.add(names[row])
+    if not picture.pixels.any():
+        found.black.add(names[row])
 
 
 def _unreadable_problem(found: Survey, bad_files: BadFiles) -> Problem:
@@ -248,6 +263,34 @@ def _sizes_told(found: Survey, sizes: Counter[tuple[int, int]]) -> list[str]:
         f"{size[0]}×{size[1]} ({count}, such as {found.first_of_size[size][0]})"
         for size, count in sizes.most_common()
     ]
+
+
+def _ground_problems(found: Survey) -> Iterator[Problem]:
+    """Yield what hides the images: the ground below transparent ones, or nothing but black."""
+    source, total = found.listing.source, found.sizes.total()
+    if found.on_white.count:
+        yield Problem(
+            severity="warning",
+            kind="on_white",
+            problem=f"{found.on_white.count} of {total} images of {source} show nothing on black, "
+            f"on which transparency lies, and are put on white: {found.on_white.told()}",
+            expected="images without transparency, all on the same ground",
+            fix="nothing must be done if all images are of this kind; else put all of them on one "
+            "ground yourself",
+            count=found.on_white.count,
+            examples=tuple(found.on_white.examples),
+        )
+    if 2 * found.black.count > total:
+        yield Problem(
+            severity="warning",
+            kind="black",
+            problem=f"{found.black.count} of {total} images of {source} are black all over: "
+            f"{found.black.told()}",
+            expected="images that show something",
+            fix="look at some of these files, and at the program that wrote them",
+            count=found.black.count,
+            examples=tuple(found.black.examples),
+        )
 
 
 def _emptied_problems(found: Survey) -> Iterator[Problem]:
