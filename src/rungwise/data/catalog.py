@@ -18,6 +18,7 @@ from rungwise.data.sources.digits import Digits
 from rungwise.data.sources.files import holds_files, load_files
 from rungwise.data.sources.idx import IdxFiles
 from rungwise.data.sources.npz import read_npz
+from rungwise.data.sources.packed import require_unpacked
 from rungwise.data.sources.picture import ImageSize, height_and_width
 from rungwise.data.sources.pixel_table import holds_pixels, read_pixel_table
 from rungwise.data.sources.survey import Progress
@@ -279,9 +280,10 @@ def _load_archive(source: str, path: Path) -> Dataset:
             expected="an .npz file, which holds images and their labels",
             fix="numpy.savez('data.npz', images=images, labels=labels)",
         )
+    require_unpacked(path)
     raise DataError(
         f"{path} is not a data set" if path.exists() else f"{path} does not exist",
-        expected="a folder of images, a table of images (.csv, .parquet) or an .npz file",
+        expected="a folder of images, a table of images (.csv, .tsv, .parquet) or an .npz file",
         fix=f"check the path, or use one of the named sets: {', '.join(CATALOG)}",
     )
 

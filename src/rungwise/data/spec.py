@@ -9,7 +9,7 @@ from typing import Any
 
 from rungwise.errors import ConfigError, UnknownNameError, UsageError
 
-_SUFFIXES = (".npz", ".csv", ".parquet")
+_SUFFIXES = (".npz", ".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def parse_spec(spec: str, names: Iterable[str]) -> Spec:
     """Take a spec apart.
 
     A path is what exists on the disk, holds a separator, begins with `.` or `~`, or ends in
-    `.npz`, `.csv` or `.parquet`. A path that exists as written is taken whole, even if it holds
-    an `@`.
+    `.npz`, `.csv`, `.tsv` or `.parquet`. A path that exists as written is taken whole, even if it
+    holds an `@`.
 
     Raises:
         ConfigError: What follows the `@` is no whole number from 1.

@@ -1,5 +1,7 @@
 """Folders and tables of image files: listed, decoded once, and kept in the cache."""
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from rungwise.data.decoded import remembered
@@ -7,6 +9,7 @@ from rungwise.data.images import BadFiles, Dataset
 from rungwise.data.sources.layout import looked_at, read_layout
 from rungwise.data.sources.listing import Listing
 from rungwise.data.sources.pixel_table import holds_pixels
+from rungwise.data.sources.shards import read_shards, shards_in
 from rungwise.data.sources.survey import Progress, read_listed
 from rungwise.data.sources.table import files_of, is_table, read_table
 
@@ -17,13 +20,16 @@ def holds_files(path: Path) -> bool:
 
 
 def list_images(path: Path) -> Listing:
-    """List the images of a folder or a table.
+    """List the images of a folder or a table, which may be a folder of Parquet files.
 
     Raises:
         UsageError: The table needs an extra that is not installed.
         DataError: There is nothing to train on.
     """
-    return read_layout(path) if path.is_dir() else read_table(path)
+    if not path.is_dir():
+        return read_table(path)
+    shards = shards_in(path)
+    return read_shards(path, shards) if shards else read_layout(path)
 
 
 def load_files(
@@ -46,7 +52,8 @@ def load_files(
         UsageError, DataError, StorageError: As `list_images` and `read_listed`.
     """
     place = path.resolve()
-    table = None if path.is_dir() else read_table(path)
+    shards = shards_in(place) if path.is_dir() else []
+    table = None if path.is_dir() and not shards else list_images(path)
 
     def read() -> Dataset:
         listing = read_layout(path) if table is None else table
@@ -54,9 +61,15 @@ def load_files(
             listing, image_size=size, bad_files=bad_files, progress=progress, name=source
         )
 
+    def files() -> Iterator[str]:
+        if table is None:
+            return looked_at(place)
+        tables = map(str, shards or [place])
+        return chain(tables, files_of(table, place if shards else place.parent))
+
     return remembered(
         place.name,
         f"{place} {size}" + (" skip" if bad_files == "skip" else ""),
-        looked_at(place) if table is None else files_of(table, place),
+        files(),
         read,
     )

@@ -35,6 +35,7 @@ from rungwise.data.sources.listing import (
     unknown_classes,
 )
 from rungwise.data.sources.picture import SUFFIXES, is_image_file
+from rungwise.data.sources.table import TABLES
 from rungwise.errors import DataError
 
 Entry = os.DirEntry[str]
@@ -368,10 +369,13 @@ def _empty_part(folder: Path) -> Problem:
 def _without_classes(folder: Path) -> DataError:
     loose = sum(map(_is_picture, _entries(folder)))
     lies = f"{loose} image files lie loose in it" if loose else "it is empty of images"
+    tables = [printable(e.name) for e in _entries(folder) if Path(e.name).suffix in TABLES]
     return DataError(
         f"{folder} has no class folders; {lies}",
         expected=_EXPECTED,
-        fix="make one folder for each class and sort the image files into them, or write a table "
+        fix=f"if {listed(tables)} holds files and labels, pass that file instead of the folder"
+        if tables
+        else "make one folder for each class and sort the image files into them, or write a table "
         "of files and labels (.csv)",
     )
 

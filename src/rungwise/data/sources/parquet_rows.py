@@ -46,6 +46,16 @@ def read_parquet(path: Path) -> Rows:
     )
 
 
+def count_rows(path: Path) -> int:
+    """Return the number of rows of a Parquet file.
+
+    Raises:
+        UsageError, DataError: As `read_parquet`.
+    """
+    with _explaining(path):
+        return int(_opened(path).metadata.num_rows)
+
+
 def _opened(path: Path) -> Any:
     require_extra("table", ("pyarrow",), f"reading {path}")
     import pyarrow.parquet as parquet

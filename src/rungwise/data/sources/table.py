@@ -1,8 +1,9 @@
 """Tables of images: a row for each, with its file or its content, its label and, maybe, its part.
 
 `csv_rows` and `parquet_rows` read the rows of their formats; here they become a listing. Paths are
-relative to the table's folder. Classes are those of the training rows, in natural order. Rows are
-in the order of the table.
+relative to the table's folder; one that is spelled in another way than its file is found all the
+same if exactly one file fits. Classes are those of the training rows, in natural order. Rows are in
+the order of the table.
 """
 
 import os
@@ -15,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rungwise.data.names import FileNames, natural_key, printable, stored
+from rungwise.data.names import FileNames, class_name, natural_key, printable, stored
 from rungwise.data.problems import Problem, listed
+from rungwise.data.sources.finding import Finder
 from rungwise.data.sources.listing import (
     PART_NAMES,
     PARTS,
@@ -25,12 +27,14 @@ from rungwise.data.sources.listing import (
     Tally,
     empty_classes,
     files_under,
+    look_alike_classes,
     single_class,
     unknown_classes,
 )
 from rungwise.errors import DataError
 
-TABLES = (".csv", ".parquet")
+TEXT_TABLES = (".csv", ".tsv", ".txt")
+TABLES = (*TEXT_TABLES, ".parquet")
 """The suffixes of tables."""
 
 IMAGE_COLUMNS = ("path", "file", "filename", "file_name", "image", "img")
@@ -96,18 +100,31 @@ def read_table(path: Path) -> Listing:
         DataError: The file cannot be read, a column is missing or ambiguous, or there is no row
             to train on.
     """
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() in TEXT_TABLES:
         from rungwise.data.sources.csv_rows import read_csv as read
     else:
         from rungwise.data.sources.parquet_rows import read_parquet as read
-    return _Gathering(path).listing(read(path))
+    return gathered(path, path.parent, read(path))
 
 
-def files_of(listing: Listing, place: Path) -> Iterator[str]:
-    """Yield all files on which the content of a listed table depends; it lies at `place`."""
-    yield str(place)
+def gathered(source: Path, folder: Path, table: Rows) -> Listing:
+    """Make a listing of a table's rows.
+
+    Args:
+        source: The table.
+        folder: What the names of files are relative to.
+        table: Its rows.
+
+    Raises:
+        DataError: There is no row to train on.
+    """
+    return _Gathering(source, folder).listing(table)
+
+
+def files_of(listing: Listing, folder: Path) -> Iterator[str]:
+    """Yield all image files that a listed table names; it lies in `folder`."""
     for images in listing.parts.values():
-        yield from (os.path.join(place.parent, name) for name in images.names.all_raw())  # noqa: PTH118
+        yield from (os.path.join(folder, name) for name in images.names.all_raw())  # noqa: PTH118
 
 
 def find_columns(path: Path, found: Iterable[str]) -> Columns:
@@ -130,6 +147,12 @@ def find_columns(path: Path, found: Iterable[str]) -> Columns:
     return Columns(image, label, _column(path, found, PART_COLUMNS, "the parts"))
 
 
+def columns_known(found: Iterable[str]) -> int:
+    """Return how many names are those of columns that count."""
+    known = {*IMAGE_COLUMNS, *LABEL_COLUMNS, *PART_COLUMNS}
+    return sum(name.strip().casefold() in known for name in found)
+
+
 def _column(path: Path, found: list[str], names: tuple[str, ...], what: str) -> str | None:
     fitting = [name for name in found if name.strip().casefold() in names]
     if len(fitting) > 1:
@@ -144,37 +167,42 @@ def _column(path: Path, found: list[str], names: tuple[str, ...], what: str) -> 
 class _Gathering:
     """Sorts the rows of a table into parts, and collects what is odd on the way."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, folder: Path) -> None:
+        self._path, self._folder = path, folder
+        self._finder = Finder(folder)
         self._codes: dict[str, int] = {}
         self._parts = {part: _Part() for part in PARTS}
         self._incomplete, self._strange = Tally(), Tally()
 
     def listing(self, table: Rows) -> Listing:
         """Return the listing of a table."""
+        are_files = table.contents is None
         for index, row in enumerate(table.rows):
-            self._add(index, row)
+            self._add(index, row._replace(name=self._finder.find(row.name)) if are_files else row)
         if not self._parts["train"].rows:
             raise DataError(
                 f"{self._path} has no row to train on",
                 expected="rows with an image and a label, and train as their part if there is one",
                 fix="add rows, or correct the column of parts",
             )
-        names = table.class_names or self._class_names()
+        names = tuple(map(class_name, table.class_names or ())) or self._class_names()
         parts: dict[str, ListedImages] = {}
         problems = list(self._row_problems())
         for part, rows in self._parts.items():
             if rows.rows:
                 parts[part] = self._images(rows, names, table)
                 problems += self._class_problems(part, rows, names)
+        problems += look_alike_classes(self._path, names)
+        if self._finder.respelled.count:
+            problems.append(self._finder.problem(self._path))
         if len(names) < 2:
             problems.append(single_class(self._path, names[0]))
         return Listing(self._path, names, parts, problems)
 
     def _add(self, index: int, row: Row) -> None:
         part = "train" if row.part is None else PART_NAMES.get(row.part.strip().casefold())
-        label = printable(row.label.strip())
-        if not row.name or not label:
+        label = class_name(row.label.strip())
+        if not row.name.strip() or not label:
             self._incomplete.add(row.place)
         elif part is None:
             self._strange.add(f"{row.place}: {printable(row.part or '')!r}")
@@ -201,7 +229,7 @@ class _Gathering:
         return ListedImages(
             files,
             labels[known],
-            files_under(self._path.parent, files) if contents is None else lambda: contents(where),
+            files_under(self._folder, files) if contents is None else lambda: contents(where),
         )
 
     def _row_problems(self) -> Iterator[Problem]:
