@@ -126,3 +126,11 @@ def test_what_does_not_belong_together_is_told(
 ) -> None:
     with pytest.raises(DataError, match=message):
         LabelledImages(pixels, labels, NAMES)
+
+
+def test_images_of_some_classes_keep_their_names_among_all() -> None:
+    pixels = torch.arange(3, dtype=torch.uint8).reshape(3, 1, 1, 1)
+    some = LabelledImages(pixels, torch.tensor([0, 1, 1]), ("270", "0"))
+    among = some.among(("0", "180", "270"))
+    assert [among.class_names[label] for label in among.labels] == ["270", "0", "0"]
+    assert among.class_counts() == [2, 0, 1]

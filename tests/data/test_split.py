@@ -68,10 +68,17 @@ def test_the_same_generator_gives_the_same_parts() -> None:
     assert positions(first) == positions(again) != positions(other)
 
 
-@pytest.mark.parametrize("counts", [(1, 1, 1), (4, 4), ()])
+@pytest.mark.parametrize("counts", [(1, 1, 1), (1,), ()])
 def test_an_empty_part_is_a_data_error(counts: tuple[int, ...]) -> None:
-    with pytest.raises(DataError, match="leaves no image for validation"):
+    with pytest.raises(DataError, match="no image is left to validate with"):
         stratified_split(of_counts(*counts), 0.05, generator(0))
+
+
+@pytest.mark.parametrize("counts", [(2, 1), (2, 2), (4, 4), (1, 3, 1)])
+def test_of_a_few_images_one_is_held_out(counts: tuple[int, ...]) -> None:
+    fitted, held_out = stratified_split(of_counts(*counts), 0.05, generator(0))
+    assert len(held_out) == 1
+    assert min(fitted.class_counts()) >= 1
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.1, 10, float("nan")])

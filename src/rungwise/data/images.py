@@ -148,6 +148,11 @@ class LabelledImages:
         """
         return f"[{index}]" if self.names is None else self.names[index]
 
+    def among(self, class_names: tuple[str, ...]) -> "LabelledImages":
+        """Return the same images as images of some of these classes, which their own are among."""
+        places = torch.tensor([class_names.index(name) for name in self.class_names])
+        return replace(self, labels=places[self.labels], class_names=class_names)
+
     def called(self, names: Names) -> "LabelledImages":
         """Return the same images under other names."""
         named = copy.copy(self)

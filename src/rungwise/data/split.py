@@ -15,9 +15,10 @@ def stratified_split(
 ) -> tuple[LabelledImages, LabelledImages]:
     """Set a share of each class aside.
 
-    The class counts are rounded by largest remainder, so that they add up to the rounded total;
-    equal remainders are decided by `rng`. Of every class at least one image stays for training,
-    so a class with one image has none in the second part. Both parts keep the original order.
+    The class counts are rounded by largest remainder, so that they add up to the rounded total,
+    at least 1; equal remainders are decided by `rng`. Of every class at least one image stays for
+    training, so a class with one image has none in the second part. Both parts keep the original
+    order.
 
     Args:
         data: The images to split.
@@ -40,10 +41,10 @@ def stratified_split(
     quotas = _quotas(torch.tensor(data.class_counts()), share, rng)
     if not int(quotas.sum()):
         raise DataError(
-            f"a share of {share} of {len(data)} images in {data.classes} classes "
-            "leaves no image for validation",
-            expected="at least one image to validate with, and one of each class to train on",
-            fix="add images, or set a larger share aside",
+            f"no image is left to validate with: each of the {data.classes} classes has one image "
+            "alone, which is needed to train on",
+            expected="at least two images of some class",
+            fix="add images, add a validation part, or hold nothing out (a validation share of 0)",
         )
     aside = ranks_within_class(data.labels, data.classes, rng) < quotas[data.labels]
     return data.take((~aside).nonzero().squeeze(1)), data.take(aside.nonzero().squeeze(1))
@@ -54,7 +55,7 @@ def _quotas(counts: torch.Tensor, share: float, rng: torch.Generator) -> torch.T
     exact = counts.double() * share
     room = (counts - 1).clamp(min=0)
     quotas = torch.minimum(exact.floor().long(), room)
-    total = round(int(counts.sum()) * share)
+    total = max(1, round(int(counts.sum()) * share))
     ties = torch.randperm(len(counts), generator=rng)
     by_remainder = ties[torch.argsort(-(exact - quotas)[ties], stable=True)]
     with_room = by_remainder[(quotas < room)[by_remainder]]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from rungwise.data.images import LabelledImages
+from rungwise.data.names import shortened
 from rungwise.errors import UsageError
 from rungwise.report.canvas import DPI, new_figure, save
 
@@ -30,6 +31,8 @@ _TILE_PIXELS = 84
 """Least height and width of one image in a mosaic, in pixels of the picture."""
 _GAP_PIXELS = 6
 """White between two images of a mosaic."""
+_LONGEST_NAME = 40
+"""Letters of a class name in a picture."""
 _MOST_CLASSES = 100
 """Rows of a contact sheet; more would pass what PNG viewers open."""
 
@@ -55,7 +58,7 @@ def contact_sheet(images: LabelledImages, path: Path, per_class: int = 10) -> Pa
     ]
     rows = [images.gather(places) for places in firsts]
     figure, axes, centres = _mosaic([as_pixels(row) for row in rows], columns=per_class)
-    axes.set_yticks(centres, names, parse_math=False)
+    axes.set_yticks(centres, [shortened(name, _LONGEST_NAME) for name in names], parse_math=False)
     if len(names) < images.classes:
         axes.set_title(f"the first {len(names)} of {images.classes} classes")
     return save(figure, path)
@@ -80,7 +83,7 @@ def heat_map(image: torch.Tensor, label_name: str, path: Path) -> Path:
         if channels > 1:
             axes.set_title(_channel_name(channel, channels), fontsize=10)
     figure.colorbar(shown, ax=list(panels), label="pixel value", pad=0.02)
-    figure.suptitle(label_name, parse_math=False)
+    figure.suptitle(shortened(label_name, _LONGEST_NAME), parse_math=False)
     return save(figure, path)
 
 
@@ -185,9 +188,11 @@ def confusion(matrix: Sequence[Sequence[int]], class_names: Sequence[str], path:
     if classes <= 40:
         _write_cells(axes, counts, light=shares < 0.3, size=9)
     style: dict[str, Any] = {"size": min(10, 50 * side / classes), "parse_math": False}
-    turn = 90 if max(map(len, class_names)) > 3 else 0
-    axes.set_xticks(range(classes), class_names, rotation=turn, **style)
-    axes.set_yticks(range(classes), class_names, **style)
+    # A figure for few classes is small: longer names would leave no place for the matrix.
+    names = [shortened(name, min(_LONGEST_NAME, round(6 * side))) for name in class_names]
+    turn = 90 if max(map(len, names)) > 3 else 0
+    axes.set_xticks(range(classes), names, rotation=turn, **style)
+    axes.set_yticks(range(classes), names, **style)
     axes.set(xlabel="predicted class", ylabel="true class")
     figure.colorbar(shown, ax=axes, label="share of the true class", pad=0.02)
     return save(figure, path)

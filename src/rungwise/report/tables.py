@@ -1,7 +1,12 @@
-"""The tables of a climb: plain rows, written as CSV with every digit of the records."""
+"""The tables of a climb: plain rows, written as CSV with every digit of the records.
+
+Text that a spreadsheet would take for a formula gets an apostrophe in front.
+Source: OWASP, "CSV Injection".
+"""
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +28,10 @@ MISTAKE_HEADER = (
 )
 
 
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
+_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?([eE][+-]?\d+)?\s*", re.ASCII)
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows under a header; None is an empty cell."""
@@ -39,11 +48,20 @@ class Table:
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.header)
-        writer.writerows(self.rows)
+        writer.writerows(map(_cell, row) for row in (self.header, *self.rows))
         path = folder / f"{self.name}.csv"
         write_text(path, text.getvalue())
         return path
+
+
+def _cell(value: Any) -> Any:
+    """Return a cell that no spreadsheet computes; numbers are left as they are, also as text.
+
+    >>> _cell("=1+1"), _cell("-1"), _cell(-0.5)
+    ("'=1+1", '-1', -0.5)
+    """
+    is_formula = isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value)
+    return f"'{value}" if is_formula else value
 
 
 def verdict_rows(records: Records) -> list[dict[str, Any]]:

@@ -246,3 +246,128 @@ def test_without_pyarrow_the_extra_is_named(
     with pytest.raises(UsageError, match=r"needs pyarrow") as caught:
         read_table(tmp_path / "t.parquet")
     assert "rungwise[table]" in str(caught.value.fix)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt", ".CSV"])
+def test_a_table_of_text_goes_by_several_suffixes(
+    photos: Path, suffix: str, delimiter: str
+) -> None:
+    lines = (delimiter.join(row[:2]) for row in ROWS)
+    path = write_csv(photos.parent / f"t{suffix}", f"path{delimiter}label", *lines)
+    assert len(load(str(path)).train) == 5
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "sep=;\npath;label\nphotos/train/cat/a.png;cat",
+        "sep=\t\r\npath\tlabel\r\nphotos/train/cat/a.png\tcat",
+        "path,label,box (x;y;w;h)\nphotos/train/cat/a.png,cat,1;2;3;4",
+        '"path","label","a;b;c"\n"photos/train/cat/a.png","cat","1;2;3"',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_what_spreadsheets_write_is_read(photos: Path, content: str, encoding: str) -> None:
+    path = photos.parent / "t.csv"
+    path.write_bytes(content.encode(encoding))
+    listing = read_table(path)
+    assert listing.class_names == ("cat",)
+    assert list(listing.parts["train"].names.all_raw()) == ["photos/train/cat/a.png"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "photos\\train\\cat\\a.png",
+        " photos/train/cat/a.png ",
+        "photos/train/cat/a",
+        "Photos/Train/CAT/A.PNG",
+        "photos\\train/cat\\a",
+    ],
+)
+def test_a_file_is_found_however_a_table_spells_it(photos: Path, name: str) -> None:
+    lines = (f"{name},cat", "photos/train/dog/a.png,dog")
+    data = load(str(write_csv(photos.parent / "t.csv", "path,label", *lines)))
+    assert data.train.name_of(0) == "photos/train/cat/a.png"
+    assert len(data.notes) == 1 and "is photos/train/cat/a.png" in data.notes[0]
+
+
+def test_a_name_in_another_unicode_form_is_found(photos: Path, write_png: WritePng) -> None:
+    write_png(photos / "cafe\u0301.png", 77)
+    lines = ("photos/caf\u00e9.png,cat", "photos/train/dog/a.png,dog")
+    data = load(str(write_csv(photos.parent / "t.csv", "path,label", *lines)))
+    assert data.train.images[0, 0, 0, 0] == 77
+
+
+def test_a_name_that_fits_two_files_is_not_guessed(photos: Path, write_png: WritePng) -> None:
+    write_png(photos / "train" / "cat" / "a.jpg", 7)
+    path = write_csv(photos.parent / "t.csv", "path,label", "photos/train/cat/a,cat")
+    (unreadable, *_) = (p for p in check(str(path)).problems if p.kind == "unreadable")
+    assert unreadable.examples == ("photos/train/cat/a (No such file or directory)",)
+
+
+def test_a_file_that_is_there_as_written_is_no_other(photos: Path, write_png: WritePng) -> None:
+    odd = "photos\\train.png"
+    write_png(photos.parent / odd, 77)
+    lines = (f"{odd},cat", "photos/train/dog/a.png,dog")
+    data = load(str(write_csv(photos.parent / "t.csv", "path,label", *lines)))
+    assert data.train.images[0, 0, 0, 0] == 77
+    assert data.notes == ()
+
+
+def test_labels_in_two_unicode_forms_are_one_class_and_look_alikes_are_an_error(
+    photos: Path,
+) -> None:
+    names = ("caf\u00e9", "cafe\u0301", "tea", "tea", "tea")
+    rows = [f"{row[0]},{name}" for row, name in zip(ROWS, names, strict=True)]
+    path = write_csv(photos.parent / "t.csv", "path,label", *rows)
+    assert load(str(path)).train.class_names == ("caf\u00e9", "tea")
+    path = write_csv(path, "path,label", *rows, f"{ROWS[0][0]},Tea")
+    with pytest.raises(DataError, match="look alike: 'Tea' and 'tea'"):
+        load(str(path))
+
+
+def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
+    names = ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001")
+    for number, name in enumerate(names):
+        values = range(10 * number, 10 * number + 3)
+        place = tmp_path / "hub" / "data" / f"{name}.parquet"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_parquet(place, image=[png(value) for value in values], label=[0, 1, 0])
+    for folder in (tmp_path / "hub", tmp_path / "hub" / "data"):
+        data = load(str(folder))
+        assert data.train.images[:, 0, 0, 0].tolist() == [0, 1, 2, 10, 11, 12]
+        assert data.test is not None and data.test.images[:, 0, 0, 0].tolist() == [20, 21, 22]
+        assert data.train.labels.tolist() == [0, 1, 0, 0, 1, 0]
+    before = data.fingerprint
+    write_parquet(place, image=[png(90), png(91)], label=[0, 1])
+    assert load(str(folder)).fingerprint != before
+
+
+def test_parquet_files_name_files_from_their_own_folder(photos: Path) -> None:
+    shards = photos.parent / "tables"
+    (shards / "train").mkdir(parents=True)
+    write_parquet(
+        shards / "train" / "0.parquet",
+        path=["../../photos/train/cat/a.png", "../../photos/train/dog/a.png"],
+        label=["cat", "dog"],
+    )
+    assert load(str(shards)).train.images[:, 0, 0, 0].tolist() == [0, 30]
+
+
+def test_parquet_files_that_are_no_one_table_are_told(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet", image=[png(1), png(2)], label=[0, 1])
+    write_parquet(tmp_path / "b.parquet", image=["x.png", "y.png"], label=[0, 1])
+    with pytest.raises(DataError, match=r"b.parquet has other classes, or stores"):
+        load(str(tmp_path))
+
+
+@pytest.mark.parametrize(("name", "module"), [("my set.zip", "zipfile"), ("s.tar.gz", "tarfile")])
+def test_an_archive_is_refused_with_the_command_that_unpacks_it(
+    tmp_path: Path, name: str, module: str
+) -> None:
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(DataError, match="is an archive") as caught:
+        load(str(tmp_path / name))
+    assert f"python -m {module} -e" in str(caught.value.fix)

@@ -79,7 +79,7 @@ def check(
     """Check a data set: counts, shapes, duplicates, unreadable files. Exit code 3 on errors.
 
     Args:
-        data: A named set, a folder, a .csv or .parquet table of images, or a .npz file.
+        data: A named set, a folder, a .csv, .tsv or .parquet table of images, or a .npz file.
         image_size: Check as for a training with this --image-size.
         strict: Exit with 3 on warnings, too.
         offline: Never download.
@@ -113,12 +113,14 @@ def check(
 
 
 def _print(report: "CheckReport") -> None:
+    from rungwise.data.names import shortened
+
     shape = "x".join(map(str, report.shape)) if report.shape else "mixed or none"
     print(f"{report.data}: {len(report.class_names)} classes, shape {shape}")
     if report.counts:
         parts = list(report.counts)
         rows = [
-            [name, *(f"{report.counts[part].get(name, 0):,}" for part in parts)]
+            [shortened(name), *(f"{report.counts[part].get(name, 0):,}" for part in parts)]
             for name in report.class_names
         ]
         totals = ["all", *(f"{sum(report.counts[part].values()):,}" for part in parts)]
@@ -147,7 +149,7 @@ def show(
     """Draw a contact sheet, or with --index one image as a heat map with its label.
 
     Args:
-        data: A named set, a folder, a .csv or .parquet table of images, or a .npz file.
+        data: A named set, a folder, a .csv, .tsv or .parquet table of images, or a .npz file.
         part: Which part of it.
         index: Number of the one image to draw, from 0.
         image_size: Resize the images of a folder or a table.

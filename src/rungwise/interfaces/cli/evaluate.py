@@ -190,6 +190,8 @@ def _print_errors(found: "Errors") -> None:
 
 
 def _print(evaluation: "Evaluation", unseen: _Unseen, measured_on: str) -> None:
+    from rungwise.data.names import shortened
+
     print(f"accuracy            {percent(evaluation.accuracy)}  ({measured_on})")
     if unseen.duplicates and unseen.accuracy_without_duplicates is not None:
         print(
@@ -202,12 +204,12 @@ def _print(evaluation: "Evaluation", unseen: _Unseen, measured_on: str) -> None:
     print(f"loss                {evaluation.loss:.4f}")
     print(f"calibration error   {percent(evaluation.calibration_error)}")
     print()
+    names = [shortened(c.name) for c in evaluation.per_class]
     rows = [
-        [c.name, str(c.images), percent(c.precision), percent(c.recall), percent(c.f1)]
-        for c in evaluation.per_class
+        [name, str(c.images), percent(c.precision), percent(c.recall), percent(c.f1)]
+        for name, c in zip(names, evaluation.per_class, strict=True)
     ]
     print_table(["class", "images", "precision", "recall", "f1"], rows)
     print()
-    names = [c.name for c in evaluation.per_class]
     rows = [[name, *map(str, row)] for name, row in zip(names, evaluation.confusion, strict=True)]
     print_table(["true \\ answer", *names], rows, title="confusion")

@@ -65,8 +65,7 @@ def choose_images(
         _require_no_part(part)
         dataset = load_as_trained(data, predictor, offline=offline, bad_files=bad_files or "stop")
         chosen = _images_of(dataset, paths, predictor)
-    _require_fitting(predictor, chosen.images)
-    return chosen
+    return chosen._replace(images=_fitting(predictor, chosen.images))
 
 
 def _require_no_part(part: str) -> None:
@@ -158,11 +157,19 @@ def _require_runs(paths: list[Path], predictor: "Predictor") -> None:
             )
 
 
-def _require_fitting(predictor: "Predictor", images: "LabelledImages") -> None:
-    if predictor.class_names != images.class_names:
-        raise DataError(
-            f"the data's classes are {', '.join(images.class_names)}",
-            expected=f"the run's: {', '.join(predictor.class_names)}",
-            fix="evaluate on data with the same classes in the same order",
-        )
+def _fitting(predictor: "Predictor", images: "LabelledImages") -> "LabelledImages":
+    """Return images with the predictor's classes, of which they may show some alone.
+
+    Raises:
+        DataError: They have other classes, or another shape.
+    """
+    from rungwise.data.problems import listed
+
     require_shape(predictor, images)
+    if unknown := [name for name in images.class_names if name not in predictor.class_names]:
+        raise DataError(
+            f"the data have {len(unknown)} classes that the run does not know: {listed(unknown)}",
+            expected=f"the run's classes, or some of them: {', '.join(predictor.class_names)}",
+            fix="rename these classes, or leave them out",
+        )
+    return images.among(predictor.class_names)

@@ -1,5 +1,6 @@
 """Pictures named on the command line: files, folders, patterns, standard input, lists of files."""
 
+import codecs
 import itertools
 import os
 import sys
@@ -133,8 +134,12 @@ def _at(path: Path) -> Iterator[Named | DataError]:
 
 
 def _listed(files_from: str) -> Iterator[Named | DataError]:
-    """Yield the files of a list: one a line, or each ended by a zero byte, as `find -print0`."""
+    """Yield the files of a list: one a line, or each ended by a zero byte, as `find -print0`.
+
+    A line that is spelled in another way than its file is found all the same if one file fits.
+    """
     from rungwise.data.content import explaining_reads
+    from rungwise.data.sources.finding import Finder
 
     what = "standard input" if files_from == STANDARD_INPUT else files_from
     try:
@@ -146,13 +151,24 @@ def _listed(files_from: str) -> Iterator[Named | DataError]:
     except DataError as error:
         yield error
         return
-    lines = content.split(b"\0" if b"\0" in content else b"\n")
-    names = [os.fsdecode(line.removesuffix(b"\r")) for line in lines if line.strip()]
+    names = _names_in(content)
     if not names:
         yield DataError(
             f"{what} names no file",
             expected="one path a line",
             fix="such as: find photos -name '*.png' | rungwise predict RUN --files-from -",
         )
+    finder = Finder(Path())
     for name in names:
-        yield from _at(Path(name))
+        yield from _at(Path(finder.find(name)))
+    if finder.respelled.count:
+        print(f"note: {finder.problem(what).problem}", file=sys.stderr)
+
+
+def _names_in(content: bytes) -> list[str]:
+    """Return the names in a list, which PowerShell writes in UTF-16, others with a BOM."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        content = content.decode("utf-16", errors="replace").encode()
+    content = content.removeprefix(codecs.BOM_UTF8)
+    lines = content.split(b"\0" if b"\0" in content else b"\n")
+    return [os.fsdecode(line.removesuffix(b"\r")) for line in lines if line.strip()]

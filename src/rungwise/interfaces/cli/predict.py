@@ -140,10 +140,10 @@ def _results(
 
 
 def _print(results: Iterator[dict[str, Any]]) -> None:
-    from rungwise.data.names import printable
+    from rungwise.data.names import printable, shortened
 
     rows = [
-        [printable(result["file"]), result["class"], percent(result["probability"])]
+        [printable(result["file"]), shortened(result["class"]), percent(result["probability"])]
         for result in results
     ]
     print_table(["file", "class", "probability"], rows, left=2)

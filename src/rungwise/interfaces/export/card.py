@@ -1,12 +1,17 @@
 """The model card: what a user of an exported file has to know, from the run's own files.
 
 Source: Mitchell et al. 2019, "Model Cards for Model Reporting", arXiv:1810.03993, whose headings it
-follows as far as there are facts for them.
+follows as far as there are facts for them. Names that users gave stand in code spans, in which
+Markdown takes no character for a link, for HTML or for the end of a table's cell.
 """
 
+import json
+import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from rungwise.data.names import printable
 from rungwise.interfaces.export.formats import FORMATS
 from rungwise.ladder.numbers import counted, operations, percent, seconds
 
@@ -31,19 +36,44 @@ def write_card(facts: dict[str, Any]) -> str:
     text = "".join(
         f"\n## {title}\n" + "\n".join(lines) + "\n" for title, lines in sections.items() if lines
     )
-    return f"# {facts['name']}\n{text}"
+    return f"# {_escaped(facts['name'])}\n{text}"
+
+
+def _escaped(text: str) -> str:
+    """Return text in which no character means anything to Markdown.
+
+    >>> _escaped("<b> of [a](b)")
+    '\\\\<b\\\\> of \\\\[a\\\\](b)'
+    """
+    return re.sub(r"[\\`*_\[\]<>&|~$#!]", r"\\\g<0>", printable(text))
+
+
+def _code(text: str) -> str:
+    """Return text as a code span, which may stand in a table.
+
+    >>> _code("a|b"), _code("`")
+    ('`a\\\\|b`', '`` ` ``')
+    """
+    plain = printable(text).replace("|", r"\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
+    touches = plain[:1] in ("", " ", "`") or plain[-1:] in (" ", "`")
+    return f"{fence} {plain} {fence}" if touches else f"{fence}{plain}{fence}"
 
 
 def _purpose(facts: dict[str, Any]) -> list[str]:
     image, classes = facts["image"], facts["classes"]
     return [
-        f"Tells which of {len(classes)} classes {_kind(image)} shows: {', '.join(classes)}.",
+        f"Tells which of {len(classes)} classes {_kind(image)} shows: {_named(classes)}.",
         "",
         f"Input `pixels`: uint8 (N, {image['height']}, {image['width']}, {image['channels']}), "
         f"values 0 to 255, any N. Output `probabilities`: float32 (N, {len(classes)}), in the "
         "order of the classes; each row sums to 1. "
         "Scaling of the pixels is part of the file" + _also_inside(facts["model"]) + ".",
     ]
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(map(_code, names))
 
 
 def _also_inside(model: dict[str, Any]) -> str:
@@ -67,7 +97,7 @@ def _setting(plain: dict[str, Any] | str) -> str:
 def _data(data: dict[str, Any] | None) -> list[str]:
     if data is None:
         return ["Not on file: the predictor's file does not say what its nets were trained on."]
-    lines = [f"- `{data['name']}`, fingerprint `{data['fingerprint'][:16]}`"]
+    lines = [f"- {_code(data['name'])}, fingerprint `{data['fingerprint'][:16]}`"]
     if data["images"] is None:
         lines.append("- counts are not on file, and the data were not on this machine")
     else:
@@ -86,11 +116,11 @@ def _training(facts: dict[str, Any]) -> list[str]:
     nets = ", ".join(f"{model['nets'].count(kind)} × {kind}" for kind in kinds)
     lines = [f"- nets: {nets}; {model['parameters']:,} parameters in all"]
     if training is None:
-        used = f"- recipe `{model['recipe']['name']}`, in full in the card's JSON"
+        used = f"- recipe {_code(model['recipe']['name'])}, in full in the card's JSON"
         return [*lines, used, *_trained(model["trained"])]
     return [
         *lines,
-        f"- recipe `{training['recipe']}`, seed {training['seed']}, "
+        f"- recipe {_code(training['recipe'])}, seed {training['seed']}, "
         f"{counted(training['epochs'], 'epoch')} of batches of {training['batch_size']}, weights "
         f"kept: {training['kept']}",
         f"- augmentations: {_listed(training['augmentations'])}; techniques: "
@@ -103,7 +133,7 @@ def _training(facts: dict[str, Any]) -> list[str]:
 def _trained(nets: list[dict[str, Any] | None]) -> Iterator[str]:
     """Tell each training once: a snapshot ensemble's nets come from one."""
     told = (
-        f"- trained: recipe `{one['recipe']}`, seed {one['seed']}, "
+        f"- trained: recipe {_code(one['recipe'])}, seed {one['seed']}, "
         f"{counted(one['epochs'], 'epoch')}"
         for one in nets
         if one
@@ -190,8 +220,8 @@ def _files(files: list[dict[str, Any]], version: str) -> list[str]:
         parity = file["parity"]
         exported = parity["exported"]
         lines.append(
-            f"| `{file['file']}` | {file['format']} | {file['bytes']:,} | {parity['images']:,} "
-            f"{parity['of']} | {exported['other_answers']} | "
+            f"| {_code(file['file'])} | {file['format']} | {file['bytes']:,} | "
+            f"{parity['images']:,} {_escaped(parity['of'])} | {exported['other_answers']} | "
             f"{exported['largest_difference']:.2g} | `{file['sha256'][:16]}` |"
         )
     return [
@@ -210,8 +240,8 @@ def _house_lines(parity: dict[str, Any]) -> Iterator[str]:
         house = parity["house"]
         yield (
             f"Rungwise itself computes in {parity['house_precision']}: beside that, "
-            f"{house['other_answers']} of {parity['images']:,} {parity['of']} get another answer, "
-            f"and the largest difference is {house['largest_difference']:.2g}."
+            f"{house['other_answers']} of {parity['images']:,} {_escaped(parity['of'])} get "
+            f"another answer, and the largest difference is {house['largest_difference']:.2g}."
         )
 
 
@@ -227,7 +257,7 @@ def _latency_lines(files: list[dict[str, Any]]) -> list[str]:
 def _own_usage(facts: dict[str, Any]) -> list[str]:
     return [
         "With rungwise; the file is safetensors, with its description as JSON in the header:",
-        f"```\nrungwise predict {facts['predictor']['file']} IMAGE…\n```",
+        f"```\nrungwise predict {shlex.quote(printable(facts['predictor']['file']))} IMAGE…\n```",
     ]
 
 
@@ -235,6 +265,7 @@ def _usage(facts: dict[str, Any]) -> list[str]:
     lines = []
     for file in facts["files"]:
         kind = FORMATS[file["format"]]
-        code = kind.usage.format(file=file["file"], **facts["image"])
+        in_quotes = json.dumps(file["file"])[1:-1]
+        code = kind.usage.format(file=in_quotes, **facts["image"])
         lines += [f"With {kind.needs} alone:", "```python", code + "```"]
     return lines
