@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from rungwise.data.catalog import load
 from rungwise.data.check import CheckReport, check, check_dataset
 from rungwise.data.images import Dataset, LabelledImages
 from rungwise.errors import UnknownNameError
@@ -185,3 +186,60 @@ def test_classes_too_small_to_hold_images_out_are_told(write_png: WritePng, tmp_
     for name in ("ant", "bee", "cat"):
         write_png(tmp_path / "own" / "val" / name / "x.png", 100 + len(name) + ord(name[0]))
     assert check(str(tmp_path / "own")).problems == ()
+
+
+@pytest.mark.parametrize(
+    "make", ["empty_classes", "empty_val", "loose_test", "unreadable", "table"]
+)
+@pytest.mark.parametrize("side", [4, 16])
+def test_a_part_without_images_makes_a_report(
+    photos: Path, write_png: WritePng, make: str, side: int
+) -> None:
+    root, spec = photos, str(photos)
+    for path in [*root.rglob("*.png")]:
+        path.unlink()
+    for i, name in enumerate(("cat/a", "cat/b", "dog/a", "dog/b")):
+        write_png(root / "train" / f"{name}.png", 10 * i, (side, side))
+    if make != "empty_classes":
+        (root / "test" / "cat").rmdir()
+        (root / "test" / "dog").rmdir()
+    if make == "empty_val":
+        (root / "test").rename(root / "val")
+    if make == "loose_test":
+        write_png(root / "test" / "x.png", 50, (side, side))
+    if make == "unreadable":
+        for name in ("cat", "dog"):
+            (root / "test" / name).mkdir()
+            (root / "test" / name / "x.png").touch()
+    if make == "table":
+        rows = [f"train/{name}.png,{name[:3]},train" for name in ("cat/a", "dog/a")]
+        rows.append("train/cat/b.png,eel,test")
+        spec = str(root / "t.csv")
+        Path(spec).write_text("\n".join(["path,label,split", *rows]))
+    report = check(spec)
+    assert not report.ok
+    wanted = "unknown_class" if make == "table" else "empty_part"
+    assert kinds(report)[wanted] == "error"
+    assert report.counts["train"]["dog"] > 0
+    json.dumps(report.to_dict())
+
+
+def test_black_pictures_are_told(photos: Path, write_png: WritePng) -> None:
+    for name in ("cat/x", "cat/y", "dog/x", "dog/y", "dog/z", "dog/w", "dog/v"):
+        write_png(photos / "train" / f"{name}.png", 0)
+    assert kinds(check(str(photos)))["black"] == "warning"
+
+
+def test_drawings_on_white_ground_are_told_at_loading(photos: Path) -> None:
+    ink = np.zeros((4, 4, 4), np.uint8)
+    ink[1, :, 3] = 255
+    Image.fromarray(ink).save(photos / "train" / "cat" / "ink.png")
+    assert kinds(check(str(photos)))["on_white"] == "warning"
+    (note,) = load(str(photos)).notes
+    assert "are put on white: train/cat/ink.png" in note
+
+
+def test_what_is_not_used_is_told_at_loading(photos: Path) -> None:
+    (photos / "train" / "cat" / "x.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (note,) = load(str(photos)).notes
+    assert "not used: train/cat/x.heic" in note

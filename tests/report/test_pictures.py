@@ -249,3 +249,13 @@ print("matplotlib.pyplot" in sys.modules)
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
     assert ran.stdout.split() == ["False", "False"], ran.stderr
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10])
+def test_long_class_names_leave_room_for_the_matrix(tmp_path: Path, classes: int) -> None:
+    names = [f"{label}{'W' * 300}" for label in range(classes)]
+    path = pictures.confusion(
+        [[1] * classes] * classes, names, tmp_path / "long.png"
+    )  # warnings are errors
+    with Image.open(path) as drawn:
+        assert max(drawn.size) < 3000

@@ -18,6 +18,27 @@ def test_cells_are_quoted_and_none_is_empty(tmp_path: Path) -> None:
     assert rows == [["a, b", "c"], ["", 'x"y\nz'], [repr(1 / 3), "True"]]
 
 
+@pytest.mark.parametrize("text", ["=1+1", "+cmd|x", "-1+2", "@SUM(A1)", "\t=1", "\r=1", "＝1"])
+def test_what_a_spreadsheet_would_compute_is_text(tmp_path: Path, text: str) -> None:
+    path = confusion_table([[1]], [text]).write(tmp_path)
+
+    with path.open(newline="") as file:
+        header, row = csv.reader(file)
+
+    shown = text.replace("\r", r"\r")
+    assert (header[1], row[0]) == (f"'{shown}", f"'{shown}")
+
+
+@pytest.mark.parametrize("value", ["-1", "+2.5", "-1e3", "cat", "a=b", -0.5, None, ""])
+def test_numbers_and_other_text_are_left_as_they_are(tmp_path: Path, value: Any) -> None:
+    path = Table("some", ("a",), ((value,), ("end",))).write(tmp_path)
+
+    with path.open(newline="") as file:
+        _, (cell,), _ = csv.reader(file)
+
+    assert cell == ("" if value is None else str(value))
+
+
 def test_a_point_costs_what_the_rung_costs_more(records_of: Any, rung: Any) -> None:
     records = records_of(
         rung("plain", 0.9, seconds=10.0, flops=1e9),

@@ -60,8 +60,11 @@ def _cell(value: Any) -> Any:
     >>> _cell("=1+1"), _cell("-1"), _cell(-0.5)
     ("'=1+1", '-1', -0.5)
     """
-    is_formula = isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value)
-    return f"'{value}" if is_formula else value
+    if not isinstance(value, str):
+        return value
+    is_formula = _FORMULA.match(value) and not _NUMBER.fullmatch(value)
+    text = value.replace("\r", r"\r")  # Python's writer does not quote it: it would end the row.
+    return f"'{text}" if is_formula else text
 
 
 def verdict_rows(records: Records) -> list[dict[str, Any]]:

@@ -144,9 +144,7 @@ def test_a_link_in_a_class_folder_that_leads_back_ends(photos: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.jfif", "x.jpe", "x", "x.JPG_large", "x.txt"])
-def test_the_content_decides_what_is_an_image(
-    photos: Path, write_png: WritePng, name: str
-) -> None:
+def test_the_content_decides_what_is_an_image(photos: Path, write_png: WritePng, name: str) -> None:
     write_png(photos / "train" / "cat" / name, 7)
     assert f"train/cat/{name}" in names_of(photos)
     assert kinds(photos) == {}
@@ -208,9 +206,7 @@ def test_parts_inside_of_classes_are_an_error(tmp_path: Path, write_png: WritePn
     assert kinds(tmp_path) == {"parts_in_classes": "error"}
 
 
-def test_the_same_folders_in_every_class_are_a_warning(
-    tmp_path: Path, write_png: WritePng
-) -> None:
+def test_the_same_folders_in_every_class_are_a_warning(tmp_path: Path, write_png: WritePng) -> None:
     for year in ("2023", "2024"):
         for name in ("cat", "dog"):
             write_png(tmp_path / year / name / "x.png")
@@ -234,9 +230,7 @@ def test_classes_in_two_unicode_forms_are_one(tmp_path: Path, write_png: WritePn
 
 
 @pytest.mark.parametrize("twin", ["Cat", "ＣＡＴ", "c\u200dat", "cat "])
-def test_classes_that_look_alike_are_an_error(
-    photos: Path, write_png: WritePng, twin: str
-) -> None:
+def test_classes_that_look_alike_are_an_error(photos: Path, write_png: WritePng, twin: str) -> None:
     write_png(photos / "train" / twin / "x.png")
     write_png(photos / "test" / twin / "x.png")
     assert kinds(photos) == {"look_alike_classes": "error"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from rungwise.data.sources.picture import height_and_width, read_picture
 from rungwise.data.sources.webp import HEAD_BYTES, claimed_size
@@ -278,3 +278,71 @@ def test_the_content_of_a_file_reads_as_the_file_does(tmp_path: Path, write_png:
 def test_broken_content_is_told_under_its_name(content: bytes, reason: str) -> None:
     with pytest.raises(DataError, match=f"upload 3 cannot be read: .*{reason}"):
         read_picture(content, name="upload 3")
+
+
+def drawing(ink: int, mode: str) -> Image.Image:
+    """A bar of ink on transparent ground."""
+    pixels = np.full((6, 6, 4), ink, np.uint8)
+    pixels[..., 3] = 0
+    pixels[:, 2:4, 3] = 255
+    image = Image.fromarray(pixels)
+    return image.quantize(4) if mode == "P" else image.convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+@pytest.mark.parametrize(("ink", "ground"), [(0, 255), (9, 255), (200, 0), (255, 0)])
+def test_a_drawing_lies_on_the_ground_that_shows_it(
+    tmp_path: Path, mode: str, ink: int, ground: int
+) -> None:
+    drawing(ink, mode).save(tmp_path / "a.png")
+    picture = read_picture(tmp_path / "a.png")
+    assert picture.pixels[0, 0, 0] == ground
+    assert abs(int(picture.pixels[0, 2, 0]) - ink) <= 1
+    assert picture.is_on_white == (ground == 255)
+
+
+@pytest.mark.parametrize("alpha", [0, 128, 255])
+def test_a_picture_of_nothing_stays_on_black(tmp_path: Path, alpha: int) -> None:
+    Image.new("RGBA", (4, 4), (0, 0, 0, alpha)).save(tmp_path / "a.png")
+    picture = read_picture(tmp_path / "a.png")
+    assert not picture.pixels.any() and not picture.is_on_white
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_rotation_is_as_pillow_has_it(tmp_path: Path, orientation: int) -> None:
+    image = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored))
+    assert (read_picture(tmp_path / "a.png").pixels[..., 0] == expected).all()
+
+
+@pytest.mark.parametrize("block", [b"rubbish", b"MM\0*", b"II*\0\xff\xff\xff\xff", b""])
+def test_exif_that_cannot_be_read_is_no_rotation(tmp_path: Path, block: bytes) -> None:
+    image = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    image.save(tmp_path / "a.png", exif=block)
+    assert read_picture(tmp_path / "a.png").size == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\0\0\0\x18ftypheic", "its content is HEIC"),
+        (b"\0\0\0\x18ftypavif", "its content is AVIF"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="x">', "its content is SVG"),
+        (b"\0\0\x01\0\x01\0\x10\x10\0\0", "its content is ICO"),
+        (b"\0\0\x02" + bytes(9) + b"\x10\0\x10\0\x18\x20", "its content is TGA"),
+        (b"<!DOCTYPE html><html>", "its content is HTML"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"text", "it is not an image"),
+        (b"", "it is empty"),
+    ],
+)
+def test_what_is_no_supported_image_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(DataError, match=told):
+        read_picture(tmp_path / "a.jpg")
+    with pytest.raises(DataError, match=told):
+        read_picture(content)

@@ -86,6 +86,17 @@ def test_a_list_of_files_may_stand_in_a_file_or_on_standard_input(
     assert files_of(by_pipe) == ["photos/cat/1.png", *expected]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_from_windows_is_read(rungwise: Any, run: Path, photos: Path, encoding: str) -> None:
+    lines = [r"photos\cat\0.png", " photos/cat/1.png ", "", "photos/cat/2.png"]
+    Path("list.txt").write_bytes("\r\n".join(lines).encode(encoding))
+
+    result = rungwise("predict", run, "--files-from", "list.txt", "--json")
+
+    assert files_of(result) == [f"photos/cat/{i}.png" for i in range(3)]
+    assert r"photos\cat\0.png is photos/cat/0.png" in result.err
+
+
 def test_a_list_names_files_not_patterns_and_may_not_be_empty(
     rungwise: Any, run: Path, photos: Path, feed: Feed
 ) -> None:
@@ -108,8 +119,8 @@ def test_folders_are_walked_in_natural_order_without_what_is_hidden(
     result = rungwise("predict", run, "mixed", "--json")
 
     assert files_of(result) == [
-        *("mixed/a9.PNG", "mixed/a10.png", "mixed/deep/er/b.png"),
-        *("mixed/link/er/b.png", "mixed/x.png/d.png"),
+        *("mixed/a9.PNG", "mixed/a10.png", "mixed/deep/er/b.png", "mixed/deep/notes.txt"),
+        *("mixed/link/er/b.png", "mixed/link/notes.txt", "mixed/x.png/d.png"),
     ]
 
 

@@ -1,3 +1,4 @@
+import ast
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -5,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from markdown_it import MarkdownIt
 
 from rungwise.data import Dataset, load
 from rungwise.errors import RunError, StorageError
 from rungwise.interfaces.export import exporting
+from rungwise.interfaces.export.card import write_card
 from rungwise.interfaces.export.exporting import export
 from rungwise.interfaces.export.formats import FORMATS, Format
 from rungwise.interfaces.export.subject import Subject
@@ -209,3 +212,43 @@ def test_a_place_that_cannot_be_written_is_told(subject: Subject, here: Path) ->
 
     with pytest.raises(StorageError):
         exported(subject, here / "file" / "model.pt2")
+
+
+def rendered(card: str) -> str:
+    return str(MarkdownIt("commonmark").enable("table").render(card))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<img src=x onerror=alert(1)>",
+        "[a](http://b.example)",
+        "<http://c.example>",
+        "a|b",
+        "`` ` ``",
+        "`</code><b>x",
+        "line\n# head",
+        "*x* _y_ ~z~",
+        '"); raise SystemExit("',
+        " ",
+    ],
+)
+def test_names_are_text_wherever_a_card_has_them(subject: Subject, here: Path, name: str) -> None:
+    exported(subject, here / "model.pt2")
+    facts = json.loads((here / "model-card.json").read_text())
+    before = rendered(write_card(facts))
+    facts["name"] = facts["data"]["name"] = facts["training"]["recipe"] = name
+    facts["classes"][3] = name
+    facts["files"][0]["file"] = f"{name}.pt2"
+    facts["files"][0]["parity"]["of"] = f"test images of {name}"
+
+    card = write_card(facts)
+
+    page = rendered(card)
+    tags = ("<img", "<a ", "<b>", "<em>", "<h1>", "<h2>", "<td>", "<li>", "<pre>", "<p>")
+    assert {tag: page.count(tag) for tag in tags} == {tag: before.count(tag) for tag in tags}
+    program = card.split("```python\n")[1].split("\n```")[0]
+    strings = [
+        node.value for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Constant)
+    ]
+    assert f"{name}.pt2" in strings

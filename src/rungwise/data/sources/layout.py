@@ -20,8 +20,8 @@ import numpy as np
 from rungwise.data.content import explaining_reads
 from rungwise.data.names import FileNames, class_name, natural_key, printable
 from rungwise.data.problems import Problem, listed
-from rungwise.data.sources.links import Links
 from rungwise.data.sources.grouping import SubFolders
+from rungwise.data.sources.links import Links
 from rungwise.data.sources.listing import (
     PART_NAMES,
     PARTS,

@@ -7,9 +7,7 @@ from rungwise.errors import DataError
 
 _MODULES = {
     ".zip": "zipfile",
-    **dict.fromkeys(
-        (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"), "tarfile"
-    ),
+    **dict.fromkeys((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"), "tarfile"),
 }
 """Python's modules that unpack a kind of archive, by the end of its name."""
 
