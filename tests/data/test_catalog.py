@@ -177,9 +177,9 @@ def test_folders_and_archives_are_loaded_by_path(photos: Path, tmp_path: Path) -
     assert loaded.test is None
 
 
-@pytest.mark.parametrize("name", ["nowhere", "text.txt", "nowhere.npz"])
+@pytest.mark.parametrize("name", ["nowhere", "text.md", "nowhere.npz"])
 def test_a_path_that_holds_no_data_says_so(tmp_path: Path, name: str) -> None:
-    (tmp_path / "text.txt").touch()
+    (tmp_path / "text.md").touch()
     with pytest.raises(DataError, match=f"{name} (does not exist|is not a data set)") as caught:
         load(str(tmp_path / name))
     assert "digits" in str(caught.value.fix)

@@ -97,9 +97,10 @@ def _parquet_files(folder: Path, levels: int) -> Iterator[Path]:
     except OSError:  # listing its images will say what is wrong
         return
     for entry in entries:
-        if entry.name.lower().endswith(".parquet") and entry.is_file():
-            yield Path(entry.path)
-        elif levels > 1 and entry.is_dir():
+        if entry.name.lower().endswith(".parquet"):
+            if os.path.isfile(entry.path):  # noqa: PTH113
+                yield Path(entry.path)
+        elif levels > 1 and (entry.is_symlink() or entry.is_dir()):
             yield from _parquet_files(Path(entry.path), levels - 1)
 
 
