@@ -21,7 +21,12 @@ from rungwise.data.images import CHUNK_BYTES, Dataset
 from rungwise.data.names import printable
 from rungwise.data.problems import listed
 from rungwise.data.sources.listing import PART_NAMES, PARTS
-from rungwise.data.sources.table import IMAGE_COLUMNS, LABEL_COLUMNS, PART_COLUMNS
+from rungwise.data.sources.table import (
+    IMAGE_COLUMNS,
+    LABEL_COLUMNS,
+    PART_COLUMNS,
+    TEXT_TABLES,
+)
 from rungwise.errors import DataError
 
 FEWEST_PIXELS = 4
@@ -44,8 +49,8 @@ class _Header:
 
 
 def holds_pixels(path: Path) -> bool:
-    """Tell whether a file is a CSV table with columns of pixels, and none of image files."""
-    if path.suffix.lower() != ".csv" or not path.is_file():
+    """Tell whether a file is a table in text with columns of pixels, and none of image files."""
+    if path.suffix.lower() not in TEXT_TABLES or not path.is_file():
         return False
     try:
         with _opened(path) as file:
