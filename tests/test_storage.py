@@ -1,13 +1,24 @@
+import contextlib
 import errno
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rungwise import storage
 from rungwise.errors import StorageError
-from rungwise.storage import explaining_storage, replacing, sha256, write_bytes, write_text
+from rungwise.storage import (
+    explaining_storage,
+    make_folder,
+    remove_left_behind,
+    replacing,
+    sha256,
+    write_bytes,
+    write_text,
+)
 
 
 def test_text_is_written_as_utf8(tmp_path: Path) -> None:
@@ -26,10 +37,88 @@ def test_folders_are_made_and_old_content_is_replaced(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_others_may_read_what_was_written(tmp_path: Path) -> None:
-    write_bytes(tmp_path / "a", b"")
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_the_umask_decides_who_may_read_what_was_written(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        write_bytes(tmp_path / "a", b"")
+        folder = make_folder(tmp_path, "made-")
+    finally:
+        os.umask(before)
 
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "a").stat().st_mode & 0o777 == mode
+    assert folder.stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from rungwise.storage import replacing
+
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    print(temporary, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def writer(path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """Start a process that writes `path` until its input ends; yield it and its temporary file."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout
+        yield process, Path(process.stdout.readline().strip())
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_living_ones_file_stays(tmp_path: Path) -> None:
+    mine, foreign = tmp_path / "mine.part", tmp_path / ".12345678.part"
+    for path in (mine, foreign):
+        path.touch()
+    with writer(tmp_path / "a") as (killed, left), writer(tmp_path / "b") as (living, kept):
+        killed.kill()
+        killed.wait()
+        assert left.exists()
+
+        remove_left_behind(tmp_path)
+
+        assert set(tmp_path.iterdir()) == {kept, mine, foreign}
+        living.communicate()
+    assert set(tmp_path.iterdir()) == {tmp_path / "b", mine, foreign}
+
+
+def test_the_next_writer_of_a_file_removes_what_the_killed_one_left_of_it(tmp_path: Path) -> None:
+    with writer(tmp_path / "a[1]") as (killed, left):
+        killed.kill()
+    other = left.with_name(left.name.replace("a[1]", "a1"))
+    other.touch()
+
+    write_text(tmp_path / "a[1]", "whole")
+
+    assert set(tmp_path.iterdir()) == {tmp_path / "a[1]", other}
+
+
+def test_a_temporary_file_that_was_removed_before_its_lock_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = storage.fcntl.flock
+    removed: list[Path] = []
+
+    def take_away(handle: int, how: int) -> None:
+        if not removed:
+            removed.extend(tmp_path.iterdir())
+            removed[0].unlink()
+        lock(handle, how)
+
+    monkeypatch.setattr(storage.fcntl, "flock", take_away)
+
+    write_text(tmp_path / "a", "whole")
+
+    assert removed
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
 
 
 def test_a_reader_sees_the_old_file_until_the_block_is_done(tmp_path: Path) -> None:
@@ -93,10 +182,10 @@ def test_the_systems_refusals_are_explained(number: int, problem: str) -> None:
 def test_a_folder_without_permission_is_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(**_: object) -> None:  # root may write everywhere
+    def refuse(*_: object) -> None:  # root may write everywhere
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("rungwise.storage.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("rungwise.storage.os.open", refuse)
 
     with pytest.raises(StorageError, match="no permission to write"):
         write_text(tmp_path / "a", "x")

@@ -1,6 +1,25 @@
-"""`python -m rungwise`: the command line where the script `rungwise` is not on the path."""
+"""`python -m rungwise` and the script `rungwise`; Ctrl-C ends them from the first line on."""
 
-from rungwise.interfaces.cli.app import main
+import contextlib
+import os
+import signal
+from types import FrameType
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    """End the process at once: while it starts and ends, it has nothing to lose."""
+    with contextlib.suppress(OSError):  # standard error is closed
+        os.write(2, b"interrupted\n")
+    os._exit(128 + number)
+
+
+def main() -> None:
+    """Run the command line."""
+    signal.signal(signal.SIGINT, stop)
+    from rungwise.interfaces.cli import app
+
+    app.main()
+
 
 if __name__ == "__main__":
     main()

@@ -2,13 +2,18 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
-import tempfile
+import secrets
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from rungwise.errors import StorageError
+
+if sys.platform != "win32":
+    import fcntl
 
 
 @contextlib.contextmanager
@@ -22,17 +27,73 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     with explaining_storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f".{path.name}.part")
-        os.close(handle)
-        temporary = Path(name)
+        remove_left_behind(path.parent, path.name)
+        with _own_file(path) as temporary:
+            try:
+                yield temporary
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _own_file(path: Path) -> Iterator[Path]:
+    """Make a temporary file beside `path`; the lock on it says that its writer is alive.
+
+    The process's umask decides who may read it.
+    """
+    while True:
+        temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}.part")
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         try:
+            _locked(handle, wait=True)
+            if not temporary.exists():  # another process took it for left behind before the lock
+                continue
             yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
+            return
         finally:
-            temporary.unlink(missing_ok=True)
+            os.close(handle)
+
+
+def remove_left_behind(folder: Path, name: str | None = None) -> None:
+    """Remove the temporary files of writers that were killed; those of living ones stay.
+
+    Args:
+        folder: Where to look; it need not exist.
+        name: Of the file that was to be written; None for every file.
+    """
+    if sys.platform == "win32":
+        return  # there is no such lock; what a killed writer left stays
+    for found in folder.glob(f".????????.{glob.escape(name) if name else '*'}.part"):
+        with contextlib.suppress(OSError):  # another process has just removed it
+            handle = os.open(found, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            try:
+                if _locked(handle):
+                    found.unlink()
+            finally:
+                os.close(handle)
+
+
+def _locked(handle: int, *, wait: bool = False) -> bool:
+    """Lock a file until it is closed or its holder ends, and return whether that was possible."""
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # another process holds it, or the file system has no locks
+        return False
+    return True
+
+
+def make_folder(parent: Path, prefix: str) -> Path:
+    """Make a new folder with a random name; the process's umask decides who may enter it."""
+    while True:
+        made = parent / f"{prefix}{secrets.token_hex(4)}"
+        with contextlib.suppress(FileExistsError):
+            made.mkdir()
+            return made
 
 
 @contextlib.contextmanager

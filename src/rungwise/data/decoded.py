@@ -34,6 +34,7 @@ from rungwise.data.images import Dataset, LabelledImages
 from rungwise.data.names import FileNames, Names, Numbered
 from rungwise.data.places import decoded_folder
 from rungwise.errors import DataError
+from rungwise.storage import make_folder
 
 logger = logging.getLogger(__name__)
 
@@ -184,7 +185,7 @@ def _write(entry: Path, state: str, dataset: Dataset) -> None:
     """Write an entry beside its place and move it there."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     _remove_left_behind(entry.parent)
-    made = Path(tempfile.mkdtemp(dir=entry.parent, prefix=_PARTIAL))
+    made = make_folder(entry.parent, _PARTIAL)
     try:
         index = {
             "name": dataset.name,
@@ -233,7 +234,7 @@ def _move(made: Path, entry: Path) -> None:
     try:
         made.rename(entry)
     except OSError:
-        aside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=_OUTDATED))
+        aside = make_folder(entry.parent, _OUTDATED)
         try:
             entry.rename(aside / entry.name)
             made.rename(entry)

@@ -35,7 +35,7 @@ def record_opening(root: Path, dataset: Dataset, what: str) -> int:
     with explaining_storage(path):
         root.mkdir(parents=True, exist_ok=True)
         # One write of one line: writers at the same time do not mix.
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             os.write(handle, (_line_end(path) + json.dumps(entry) + "\n").encode())
         finally:

@@ -1,7 +1,5 @@
 """The command line: verbs, and errors turned into messages and exit codes."""
 
-import io
-import os
 import sys
 
 from cyclopts import App, CycloptsError
@@ -15,12 +13,14 @@ from rungwise.interfaces.cli.data import data
 from rungwise.interfaces.cli.doctor import doctor
 from rungwise.interfaces.cli.evaluate import evaluate
 from rungwise.interfaces.cli.export import export
+from rungwise.interfaces.cli.interrupts import ending_at_ctrl_c
 from rungwise.interfaces.cli.listing import list_names
 from rungwise.interfaces.cli.predict import predict
 from rungwise.interfaces.cli.report import report
 from rungwise.interfaces.cli.runs import runs
 from rungwise.interfaces.cli.serve import serve
 from rungwise.interfaces.cli.show import show
+from rungwise.interfaces.cli.streams import prepare_streams
 from rungwise.interfaces.cli.train import train
 
 app = App(
@@ -52,23 +52,18 @@ def _told(error: CycloptsError) -> UsageError:
 
 def main() -> None:
     """Run the command line and exit: 0 ok, 1 failure, 2 usage, 3 data, 130 or 143 interrupted."""
-    # What the terminal cannot show, such as an undecodable file name, is escaped, also in JSON.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        app()
-        sys.stdout.flush()
-    except RungwiseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except CycloptsError as error:
-        print(f"error: {_told(error)}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of a pipe such as `| head` has left: nobody is there to be told, and what is
-        # still buffered goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    prepare_streams()
+    with ending_at_ctrl_c():
+        try:
+            try:
+                app()
+            finally:
+                sys.stdout.flush()
+        except RungwiseError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(error.exit_code)
+        except CycloptsError as error:
+            print(f"error: {_told(error)}", file=sys.stderr)
+            sys.exit(2)
+        except BrokenPipeError:
+            sys.exit(0)  # The reader of a pipe such as `| head` has left: nobody is there to read.
