@@ -18,7 +18,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, stop)
     from rungwise.interfaces.cli import app
 
-    app.main()
+    try:
+        app.main()
+    except SystemExit as end:
+        if end.code == 130:  # Python may end as if the signal had killed it.
+            os._exit(130)
+        raise
 
 
 if __name__ == "__main__":

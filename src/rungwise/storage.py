@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rungwise.errors import StorageError
@@ -27,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     with explaining_storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_left_behind(path.parent, path.name)
+        _remove_unlocked(path.parent.glob(f".????????.{glob.escape(path.name)}.part"))
         with _own_file(path) as temporary:
             try:
                 yield temporary
@@ -57,16 +57,18 @@ def _own_file(path: Path) -> Iterator[Path]:
             os.close(handle)
 
 
-def remove_left_behind(folder: Path, name: str | None = None) -> None:
-    """Remove the temporary files of writers that were killed; those of living ones stay.
+def remove_left_behind(folder: Path) -> None:
+    """Remove temporary files, in a folder and those below, whose writers were killed.
 
-    Args:
-        folder: Where to look; it need not exist.
-        name: Of the file that was to be written; None for every file.
+    Those of living writers stay. The folder need not exist.
     """
+    _remove_unlocked(folder.rglob(".????????.*.part"))
+
+
+def _remove_unlocked(files: Iterable[Path]) -> None:
     if sys.platform == "win32":
         return  # there is no such lock; what a killed writer left stays
-    for found in folder.glob(f".????????.{glob.escape(name) if name else '*'}.part"):
+    for found in files:
         with contextlib.suppress(OSError):  # another process has just removed it
             handle = os.open(found, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
             try:

@@ -81,6 +81,17 @@ def test_a_finished_run_holds_its_files_and_no_others(job: Job) -> None:
     assert run.recipe() == job.recipe
 
 
+def test_what_a_killed_writer_left_in_the_folder_is_removed(job: Job) -> None:
+    figures = train(job).path / "figures"
+    figures.mkdir()
+    for folder in (job.folder, figures):
+        (folder / ".01234567.curves.png.part").touch()
+
+    with job.alone():
+        assert names_in(job.folder) == {*CHECKED_FILES, "summary.json", "figures"}
+        assert names_in(figures) == set()
+
+
 def test_the_summary_tells_the_figures_of_the_epoch_that_was_kept(job: Job) -> None:
     run = train(job)
 

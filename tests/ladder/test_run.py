@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,30 @@ def train(job: Job) -> Run:
 )
 def test_a_data_set_names_one_folder_inside_the_root(name: str, folder: str) -> None:
     assert slug(name) == folder
+
+
+def test_the_folder_of_all_runs_is_known_where_the_run_lies_as_it_was_stored(job: Job) -> None:
+    assert train(job).root == job.root
+
+
+@pytest.mark.parametrize(
+    "place", ["model", "srv/model/seed-0", "photos/tiny-{key}/seed-0", "digits/tiny-{key}/seed-1"]
+)
+def test_a_run_that_was_copied_elsewhere_has_no_folder_of_all_runs(
+    job: Job, tmp_path: Path, place: str
+) -> None:
+    copy = shutil.copytree(train(job).path, tmp_path / place.format(key=job.key))
+
+    assert open_run(copy).root is None
+
+
+def test_the_root_of_the_file_system_is_no_folder_of_all_runs() -> None:
+    summary = {"data": "digits", "key": "0123456789", "seed": "0"}
+
+    assert Run(Path("/digits/tiny-0123456789/seed-0"), summary).root is None
+    assert Run(Path("/model"), summary).root is None
+    assert Run(Path("/"), summary).root is None
+    assert Run(Path("/runs/digits/tiny-0123456789/seed-0"), summary).root == Path("/runs")
 
 
 # --- trust

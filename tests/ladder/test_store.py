@@ -10,7 +10,7 @@ import pytest
 
 from rungwise.errors import BusyError, RunError
 from rungwise.ladder.job import Job
-from rungwise.ladder.store import remove, stored_run, stored_runs
+from rungwise.ladder.store import copied_runs, remove, stored_run, stored_runs
 from rungwise.training.seed import Seed
 
 
@@ -178,6 +178,25 @@ def test_a_place_that_is_not_there_or_no_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="file is no folder"):
         stored_runs(tmp_path / "file")
+
+
+# --- copies
+
+
+def test_a_run_that_was_copied_to_another_place_is_found_there(job: Job, tmp_path: Path) -> None:
+    folder, place = train(job), tmp_path / "models"
+    shutil.copytree(folder, place / "best")
+    (place / "other").mkdir()
+    spoiled = shutil.copytree(folder, place / "spoiled")
+    (spoiled / "summary.json").write_text("{}")
+
+    assert stored_runs(place) == []
+    [above], [itself] = copied_runs(place), copied_runs(place / "best")
+
+    assert above == itself
+    assert (above.path, above.data, above.recipe) == (place / "best", "digits", "tiny")
+    assert (above.key, above.seed, above.state.status) == (job.key, Seed(0), "finished")
+    assert copied_runs(job.root) == []
 
 
 # --- links

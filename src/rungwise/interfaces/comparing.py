@@ -73,10 +73,27 @@ def _require_one(kind: str, found: set[str]) -> None:
 
 
 def _root_of(runs: Sequence[Run]) -> Path:
-    """Return the folder that holds runs/<data>/<recipe>-<hash>/seed-<n>."""
-    roots = [[run.path.resolve(), *run.path.resolve().parents][:4][-1] for run in runs]
-    _require_one("folder of runs", {str(root) for root in roots})
-    return roots[0]
+    """Return the folder that holds runs/<data>/<recipe>-<hash>/seed-<n>.
+
+    Raises:
+        UsageError: The runs lie in more than one.
+        RunError: One lies in none.
+    """
+    roots: set[Path] = set()
+    for run in runs:
+        if run.root is None:
+            raise _not_where_stored(f"{run.path} lies outside of a folder of runs")
+        roots.add(run.root)
+    _require_one("folder of runs", set(map(str, roots)))
+    return roots.pop()
+
+
+def _not_where_stored(problem: str) -> RunError:
+    return RunError(
+        problem,
+        expected="runs that lie where rungwise stored them, runs/DATA/RECIPE-KEY/seed-N",
+        fix="move it back, and compare it there",
+    )
 
 
 def _by_recipe(runs: Sequence[Run], dataset: Dataset) -> dict[str, list[Run]]:
@@ -207,8 +224,6 @@ def _require_found(work: Climb) -> None:
         for seed in work.seeds:
             for job in work.jobs(rung, seed):
                 if job.finished() is None:
-                    raise RunError(
-                        f"the run of {rung.name} with seed {seed} is not at {job.folder}",
-                        expected="runs that lie where rungwise stored them",
-                        fix="move it back, and compare it there",
+                    raise _not_where_stored(
+                        f"the run of {rung.name} with seed {seed} is not at {job.folder}"
                     )

@@ -40,7 +40,7 @@ from rungwise.models.input import network_shape
 from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.origin import Figures
 from rungwise.prediction.predictor import Predictor
-from rungwise.storage import write_text
+from rungwise.storage import remove_left_behind, write_text
 from rungwise.training.loop import Progress
 from rungwise.training.parsing import dump_recipe
 from rungwise.training.recipe import Recipe
@@ -175,6 +175,7 @@ class Climb:
             StorageError: The disk is full or the place cannot be written.
         """
         self._require_images()
+        remove_left_behind(self.folder)
         self._seen.clear()
         self._noted = None
         self.outlook = Outlook()

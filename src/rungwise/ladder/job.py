@@ -13,7 +13,7 @@ import io
 import itertools
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from rungwise.models.input import network_shape
 from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.origin import Figures, Origin
 from rungwise.prediction.trained import trained_predictor
-from rungwise.storage import explaining_storage, sha256, write_text
+from rungwise.storage import explaining_storage, remove_left_behind, sha256, write_text
 from rungwise.techniques import EpochRecord
 from rungwise.training import checkpoint
 from rungwise.training.course import Course, course_of
@@ -167,13 +167,18 @@ class Job:
         """Whether the run is unfinished and has a state to go on from."""
         return (self.folder / "last.safetensors").exists()
 
-    def alone(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
         """Keep other processes from training the same run within the block.
+
+        What processes that were killed while writing have left in its folder is removed.
 
         Raises:
             BusyError: Another process is training it.
         """
-        return holding(self.folder, self.root, self.key, self.seed)
+        with holding(self.folder, self.root, self.key, self.seed):
+            remove_left_behind(self.folder)
+            yield
 
     def set_aside(self) -> Path:
         """Move a damaged run's folder out of the way, and return where it lies now."""

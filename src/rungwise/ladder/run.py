@@ -46,6 +46,22 @@ class Run:
     path: Path
     summary: dict[str, Any]
 
+    @property
+    def root(self) -> Path | None:
+        """The folder of all runs, by the run's place in it; None for a run that lies elsewhere.
+
+        A run that was copied to a place such as `/model` has no ledger and no stored predictions
+        beside it, and its neighbours have nothing to do with it.
+        """
+        place = self.path.resolve()
+        data, recipe, seed = ("", "", *place.parts)[-3:]
+        stored = (
+            data == slug(str(self.summary["data"]))
+            and recipe.endswith(f"-{self.summary.get('key')}")
+            and seed == f"seed-{self.summary['seed']}"
+        )
+        return place.parents[2] if stored and len(place.parts) > 4 else None
+
     def recipe(self) -> Recipe:
         """Read the fully resolved recipe."""
         return load_recipe(self.path / "recipe.yaml")
@@ -70,7 +86,7 @@ def open_run(folder: Path) -> Run:
         RunError: The folder is no finished run, cannot be read, lacks a file or was altered.
     """
     with explaining_access(folder):
-        summary = _read_summary(folder)
+        summary = read_summary(folder)
         for name in CHECKED_FILES:
             if not (folder / name).is_file():
                 raise checkpoint.damaged(folder / name, "the file is missing")
@@ -92,7 +108,12 @@ def explaining_access(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _read_summary(folder: Path) -> dict[str, Any]:
+def read_summary(folder: Path) -> dict[str, Any]:
+    """Read `summary.json`; the files that it names are not looked at.
+
+    Raises:
+        RunError: The folder is no finished run, or its summary is damaged.
+    """
     summary_path = folder / "summary.json"
     if not summary_path.is_file() and not folder.exists():
         raise RunError(

@@ -19,9 +19,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from rungwise.errors import RunError
+from rungwise.errors import RunError, RungwiseError
 from rungwise.ladder.lock import holding
-from rungwise.ladder.run import CHECKED_FILES, Run, explaining_access, open_run, slug
+from rungwise.ladder.run import (
+    CHECKED_FILES,
+    Run,
+    explaining_access,
+    open_run,
+    read_summary,
+    slug,
+)
 from rungwise.storage import explaining_storage
 from rungwise.training.checkpoint import damaged
 from rungwise.training.seed import Seed
@@ -59,7 +66,7 @@ class State:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run's folder; the names are those in its path.
+    """A run's folder; the names are those in its path, or of a copied run those in its summary.
 
     Args:
         path: The folder.
@@ -123,6 +130,30 @@ def stored_runs(root: Path) -> list[StoredRun]:
     )
     found = [run for path in paths if (run := _run_at(path))]
     return sorted(found, key=lambda run: (run.data, run.recipe, run.key, run.seed, run.path.name))
+
+
+def copied_runs(root: Path) -> list[StoredRun]:
+    """Return the finished runs in `root` itself and in its folders, named as in their summaries.
+
+    So runs are found that were copied to another place, such as `/model`. Those at the places
+    that `stored_runs` looks at lie deeper.
+    """
+    return [run for path in (root, *_folders(root)) if (run := _copied_run_at(path))]
+
+
+def _copied_run_at(path: Path) -> StoredRun | None:
+    try:
+        with explaining_access(path):
+            summary = read_summary(path)
+        return StoredRun(
+            path,
+            data=slug(str(summary["data"])),
+            recipe=str(summary["recipe"]),
+            key=str(summary.get("key")),
+            seed=Seed.parse(str(summary["seed"])),
+        )
+    except RungwiseError:
+        return None
 
 
 def stored_run(path: Path) -> StoredRun:

@@ -37,7 +37,8 @@ def evaluate(
 ) -> None:
     """Measure a run, or several as one ensemble, with or without test-time augmentation.
 
-    An evaluation on test images is an opening of the test set and is written to the ledger. The
+    An evaluation on test images is an opening of the test set and is written to the ledger: that of
+    the folder of runs that RUN lies in, or that of --out for a file or a run that was copied. The
     wrong answers are listed in `errors.csv` and shown in `errors.html`, in the run's folder.
 
     Args:
@@ -60,6 +61,7 @@ def evaluate(
     from rungwise.interfaces.cli.judging import choose_images
     from rungwise.interfaces.cli.predictors import open_predictor
     from rungwise.ladder.ledger import record_opening
+    from rungwise.ladder.run import open_run
     from rungwise.prediction.metrics import evaluate as measure
     from rungwise.prediction.predictor import combine
     from rungwise.report.errors_page import write_errors
@@ -77,7 +79,7 @@ def evaluate(
     )
     images, opened = chosen.images, chosen.opened
     if opened is not None:
-        root = run.resolve().parents[2] if run.is_dir() else place.out
+        root = (open_run(run).root if run.is_dir() else None) or place.out
         record_opening(root, opened, "evaluate " + " ".join(map(str, paths)))
     probabilities = predictor.probabilities_of(images)
     evaluation = measure(probabilities, images)

@@ -52,7 +52,8 @@ def catching_interrupts() -> Iterator[Interrupts]:
 def ending_at_ctrl_c() -> Iterator[None]:
     """End the process with the exit code 130 and one line if Ctrl-C is pressed within the block.
 
-    An import that is interrupted may fail in another way than by the interruption.
+    An import that is interrupted may abort the process or fail with another error. So within an
+    import the handler that was there before decides.
 
     Raises:
         SystemExit: It was pressed.
@@ -62,6 +63,8 @@ def ending_at_ctrl_c() -> Iterator[None]:
     def press(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
         pressed = True
+        if callable(before) and _is_importing(frame):
+            before(number, frame)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, press)
@@ -74,3 +77,9 @@ def ending_at_ctrl_c() -> Iterator[None]:
         sys.exit(130)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None

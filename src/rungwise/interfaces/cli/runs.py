@@ -60,12 +60,14 @@ EVERYTHING = Selection()
 def list_runs(*, selection: Selection = EVERYTHING, json: Switch = False) -> None:
     """List the stored runs: what they are, whether they are whole, and what they take on disk.
 
+    Finished runs that were copied to another place are listed with --out PLACE, too.
+
     Args:
         json: Print the runs as one JSON value on stdout.
     """
-    from rungwise.ladder.store import stored_runs
+    from rungwise.ladder.store import copied_runs, stored_runs
 
-    stored = stored_runs(selection.out)
+    stored = stored_runs(selection.out) + copied_runs(selection.out)
     _print_runs(selection.of(stored), _nothing(selection, stored), json)
 
 

@@ -193,10 +193,11 @@ class Subject:
 
     def _test_figures(self) -> dict[str, float] | None:
         """Return the figures of predictions that a climb has stored; nothing is opened for them."""
-        if self.run is None or self.dataset is None or self.dataset.test is None:
+        root = None if self.run is None else self.run.root
+        if self.run is None or self.dataset is None or self.dataset.test is None or root is None:
             return None
         test, recipe = self.dataset.test, self.predictor.recipe
-        path = prediction_path(recipe, [self.run], test, self._root(self.run))
+        path = prediction_path(recipe, [self.run], test, root)
         try:
             found = evaluate(read_tensors(path)[0]["probabilities"], test)
         except (RunError, KeyError):  # none, or damaged
@@ -208,10 +209,7 @@ class Subject:
         }
 
     def _openings(self) -> int | None:
-        if self.run is None or self.dataset is None or self.dataset.test is None:
+        root = None if self.run is None else self.run.root
+        if self.dataset is None or self.dataset.test is None or root is None:
             return None
-        return len(openings(self._root(self.run), self.dataset))
-
-    @staticmethod
-    def _root(run: Run) -> Path:
-        return run.path.resolve().parents[2]
+        return len(openings(root, self.dataset))
