@@ -75,8 +75,10 @@ def test_plain_values_hold_every_figure() -> None:
     plain = evaluate(answers(0, 1), data(torch.tensor([0, 1]))).to_dict()
 
     assert list(plain) == [
-        "accuracy", "balanced_accuracy", "loss", "calibration_error", "per_class", "confusion"
-    ]  # fmt: skip
+        *("accuracy", "accuracy_interval", "balanced_accuracy", "loss"),
+        *("calibration_error", "per_class", "confusion"),
+    ]
+    assert plain["accuracy_interval"] == pytest.approx([0.342, 1.0], abs=0.001)  # 2 of 2 images
     assert plain["per_class"]["ant"] == {"images": 1, "precision": 1.0, "recall": 1.0, "f1": 1.0}
     assert list(plain["per_class"]) == list(NAMES)
     assert plain["confusion"][0] == [1, 0, 0, 0]

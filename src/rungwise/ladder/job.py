@@ -233,7 +233,7 @@ class Job:
         resizes = self.dataset.image_size is not None
         predictor = trained_predictor(training, parts, resizes=resizes)
         write_text(folder / "metrics.csv", metrics_text(training.history))
-        summary = self._summary(training)
+        summary = self._summary(training) | {"images": _image_counts(parts)}
         origin = self._origin(parts, len(training.history))
         predictor = replace(predictor, origins=(origin,) * len(predictor.nets))
         if parts.validation is not None:
@@ -252,7 +252,7 @@ class Job:
         return Origin(
             data=self.dataset.name,
             fingerprint=self.dataset.fingerprint,
-            images={part: len(images) for part, images in parts.by_name.items()},
+            images=_image_counts(parts),
             images_of_class=tuple(parts.train.class_counts()),
             recipe=self.recipe.name,
             seed=str(self.seed),
@@ -282,6 +282,10 @@ class Job:
             "seconds": sum(record.seconds for record in training.history),
             "flops": self._operations(len(training.supply.images), len(training.history)),
         }
+
+
+def _image_counts(parts: Parts) -> dict[str, int]:
+    return {part: len(images) for part, images in parts.by_name.items()}
 
 
 def _held_out_figures(summary: dict[str, Any], images: LabelledImages) -> Figures:

@@ -15,6 +15,15 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f}%"
 
 
+def percent_interval(interval: tuple[float, float]) -> str:
+    """Write an interval of shares.
+
+    >>> percent_interval((0.4773, 0.6856))
+    '47.73% to 68.56%'
+    """
+    return " to ".join(map(percent, interval))
+
+
 def points(share: float) -> str:
     """Write a difference of two shares in percentage points, with its sign.
 

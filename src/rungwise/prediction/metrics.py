@@ -8,6 +8,7 @@ import torch
 from rungwise.data.images import LabelledImages
 from rungwise.errors import DataError
 from rungwise.prediction.calibration import expected_calibration_error
+from rungwise.prediction.uncertainty import wilson_interval
 
 SMALLEST_PROBABILITY = 1e-7
 """Least probability in the loss, as in Keras, so that one sure mistake stays finite."""
@@ -44,6 +45,11 @@ class Evaluation:
     per_class: tuple[ClassFigures, ...]
     confusion: tuple[tuple[int, ...], ...]
 
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """The 95% interval that the number of images leaves for the accuracy, in 0..1."""
+        return wilson_interval(self.accuracy, sum(map(sum, self.confusion)))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; `per_class` is keyed by the class's name."""
         per_class = {
@@ -57,6 +63,7 @@ class Evaluation:
         }
         return {
             "accuracy": self.accuracy,
+            "accuracy_interval": list(self.accuracy_interval),
             "balanced_accuracy": self.balanced_accuracy,
             "loss": self.loss,
             "calibration_error": self.calibration_error,

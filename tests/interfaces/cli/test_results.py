@@ -19,7 +19,15 @@ from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.predictor import Predictor
 
 EVALUATION = {
-    *("accuracy", "balanced_accuracy", "loss", "calibration_error", "per_class", "confusion"),
+    *(
+        "accuracy",
+        "accuracy_interval",
+        "balanced_accuracy",
+        "loss",
+        "calibration_error",
+        "per_class",
+        "confusion",
+    ),
     *("accuracy_without_duplicates", "duplicates"),
 }
 TINY = ("train", "digits", "--recipe", "tiny.yaml")
@@ -41,8 +49,11 @@ def test_train_prints_the_run_and_leaves_the_test_set_sealed(rungwise: Any) -> N
     assert result.code == 0
     assert result.json.keys() == {
         *("run", "val_accuracy", "test_accuracy", "epochs", "seconds", "flops"),
-        "val_balanced_accuracy",
+        *("val_balanced_accuracy", "val_accuracy_interval", "train_accuracy", "overfits"),
     }
+    low, high = result.json["val_accuracy_interval"]
+    assert low < result.json["val_accuracy"] < high
+    assert result.json["overfits"] is False
     assert result.json["test_accuracy"] is None
     assert result.json["epochs"] == 2
     run = open_run(Path(result.json["run"]))
@@ -89,6 +100,21 @@ def test_the_command_to_evaluate_knows_which_images_there_are(rungwise: Any, pho
     assert rungwise(*words, "--set", "validation=0").out.endswith("seed-0 DATA\n")
 
 
+def test_a_net_that_answers_its_training_images_far_better_is_said_to_overfit(
+    rungwise: Any,
+) -> None:
+    assert "overfits" not in rungwise(*TINY).out
+    path = next(Path("runs").glob("digits/*/seed-0/summary.json"))
+    summary = json.loads(path.read_text())
+    assert summary["images"] == {"train": 1294, "validation": 144, "test": 359}
+    path.write_text(json.dumps(summary | {"train_accuracy": 0.83, "val_accuracy": 0.5854}))
+
+    told = rungwise(*TINY)
+
+    assert "overfits             training accuracy 83.00%, on images held out 58.54%: " in told.out
+    assert rungwise(*TINY, "--json").json["overfits"] is True
+
+
 def test_the_log_goes_to_stderr_and_quiet_silences_it(rungwise: Any) -> None:
     loud = rungwise(*TINY)
     quiet = rungwise(*TINY, "--seed", "1", "--quiet")
@@ -105,8 +131,9 @@ def test_balanced_accuracy_is_told_and_missing_in_summaries_of_earlier_versions(
     rungwise: Any,
 ) -> None:
     told = rungwise(*TINY).out.splitlines()
-    assert [line.split("  ")[0] for line in told[1:3]] == [
+    assert [line.split("  ")[0] for line in told[1:4]] == [
         "validation accuracy",
+        "95% interval",
         "balanced accuracy",
     ]
     path = next(Path("runs").glob("digits/*/seed-0/summary.json"))

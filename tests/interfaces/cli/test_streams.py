@@ -55,8 +55,8 @@ def test_a_reader_that_leaves_ends_the_verb_in_silence() -> None:
 AT_AN_IMPORT = """
 import builtins, os, runpy, signal, sys
 name, real = sys.argv.pop(1), builtins.__import__
-def importing(wanted, *others):
-    found = real(wanted, *others)
+def importing(wanted, *others, **named):
+    found = real(wanted, *others, **named)
     if wanted == name:
         builtins.__import__ = real
         os.kill(os.getpid(), signal.SIGINT)

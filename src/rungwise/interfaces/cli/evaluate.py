@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from rungwise.interfaces.cli.options import BadFiles, Output, Place
 from rungwise.interfaces.cli.printing import print_json, print_table
-from rungwise.ladder.numbers import counted, percent
+from rungwise.ladder.numbers import counted, percent, percent_interval
 
 if TYPE_CHECKING:
     import torch
@@ -195,6 +195,7 @@ def _print(evaluation: "Evaluation", unseen: _Unseen, measured_on: str) -> None:
     from rungwise.data.names import shortened
 
     print(f"accuracy            {percent(evaluation.accuracy)}  ({measured_on})")
+    print(f"95% interval        {percent_interval(evaluation.accuracy_interval)}")
     if unseen.duplicates and unseen.accuracy_without_duplicates is not None:
         print(
             f"without duplicates  {percent(unseen.accuracy_without_duplicates)}  (without "

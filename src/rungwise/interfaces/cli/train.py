@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rungwise.errors import UsageError
 from rungwise.interfaces.cli.options import BadFiles, Place, Switch, WatchedOutput
 from rungwise.interfaces.cli.printing import print_json, print_table
-from rungwise.ladder.numbers import percent
+from rungwise.ladder.numbers import percent, percent_interval
 
 if TYPE_CHECKING:
     from rungwise.ladder.job import Job
@@ -168,6 +168,9 @@ def _print(runs: "list[Run]", recipe: "Recipe", *, tested: bool) -> None:
         facts = [_facts(run) for run in runs]
         print_table(list(facts[0]), [list(row.values()) for row in facts])
         print()
+    for run in runs:
+        if _overfits(run.summary):
+            print(_overfitting(run))
     command = _evaluation(runs, recipe)
     if not tested:
         print("test set             none in these data")
@@ -186,6 +189,9 @@ def _facts(run: "Run") -> dict[str, str]:
     name = "test accuracy (used for choosing)" if chosen_on_test else "validation accuracy"
     if summary["val_accuracy"] is not None:
         facts[name] = percent(summary["val_accuracy"])
+    interval = _interval(summary)
+    if interval is not None:
+        facts["95% interval"] = percent_interval(interval)
     balanced = summary.get("val_balanced_accuracy")  # summaries of earlier versions have none
     if balanced is not None:
         facts["balanced accuracy"] = percent(balanced)
@@ -194,6 +200,41 @@ def _facts(run: "Run") -> dict[str, str]:
         "seconds": f"{summary['seconds']:.1f}",
         "operations": f"{summary['flops']:.3g}",
     }
+
+
+def _interval(summary: dict[str, Any]) -> tuple[float, float] | None:
+    """Return the 95% interval of the accuracy on the images held out, if their number is known."""
+    from rungwise.prediction.uncertainty import wilson_interval
+
+    images = _held_out(summary)
+    return wilson_interval(summary["val_accuracy"], images) if images else None
+
+
+def _held_out(summary: dict[str, Any]) -> int | None:
+    """Return on how many images a run was validated; None for none, or in earlier versions."""
+    part = "test" if summary["validation"] == "test" else "validation"
+    counts: dict[str, int] = summary.get("images") or {}
+    return counts.get(part) if summary["val_accuracy"] is not None else None
+
+
+def _overfits(summary: dict[str, Any]) -> bool | None:
+    """Tell whether a net overfits; None where that cannot be known."""
+    from rungwise.prediction.uncertainty import overfits
+
+    held_out = _held_out(summary)
+    if held_out is None:
+        return None
+    trained_on = summary["images"]["train"]
+    return overfits(summary["train_accuracy"], trained_on, summary["val_accuracy"], held_out)
+
+
+def _overfitting(run: "Run") -> str:
+    trained, held_out = run.summary["train_accuracy"], run.summary["val_accuracy"]
+    return (
+        f"overfits             training accuracy {percent(trained)}, on images held out "
+        f"{percent(held_out)}: try more training images, augmentation, weight decay or a smaller "
+        "net"
+    )
 
 
 def _evaluation(runs: "list[Run]", recipe: "Recipe") -> str:
@@ -218,7 +259,10 @@ def train_result(run: "Run") -> dict[str, Any]:
     return {
         "run": str(Path(run.path).resolve()),
         "val_accuracy": summary["val_accuracy"],
+        "val_accuracy_interval": _interval(summary),
         "val_balanced_accuracy": summary.get("val_balanced_accuracy"),
+        "train_accuracy": summary.get("train_accuracy"),
+        "overfits": _overfits(summary),
         "test_accuracy": summary["val_accuracy"] if chosen_on_test else None,
         "epochs": summary["epochs"],
         "seconds": summary["seconds"],
