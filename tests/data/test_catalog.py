@@ -185,6 +185,22 @@ def test_a_path_that_holds_no_data_says_so(tmp_path: Path, name: str) -> None:
     assert "digits" in str(caught.value.fix)
 
 
+def test_a_test_share_is_set_aside_before_a_subset_is_drawn(tmp_path: Path) -> None:
+    images = np.arange(20, dtype=np.uint8).reshape(20, 1, 1).repeat(4, 1)
+    np.savez(tmp_path / "own.npz", images=images, labels=np.arange(20) % 2)
+
+    data = load(f"{tmp_path}/own.npz@8", test_share=0.2)
+
+    assert data.test is not None
+    assert (data.test.class_counts(), data.train.class_counts()) == ([2, 2], [8, 8])
+    assert data.test_share == 0.2
+    assert data.test.name_of(0) == f"train[{int(data.test.images[0, 0, 0, 0])}]"
+    with pytest.raises(DataError, match="fewer than 9"):
+        load(f"{tmp_path}/own.npz@9", test_share=0.2)
+    with pytest.raises(ConfigError, match="has no effect on digits"):
+        load("digits", test_share=0.2)
+
+
 def test_an_image_size_without_effect_is_an_error() -> None:
     with pytest.raises(ConfigError, match="image size of 16 has no effect on digits"):
         load("digits", image_size=16)

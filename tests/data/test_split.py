@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from rungwise.data.images import LabelledImages
-from rungwise.data.split import stratified_split
+from rungwise.data.images import Dataset, LabelledImages
+from rungwise.data.parts import draw
+from rungwise.data.split import stratified_split, with_test_share
 from rungwise.errors import ConfigError, DataError
 from rungwise.randomness import generator
 
@@ -70,7 +71,7 @@ def test_the_same_generator_gives_the_same_parts() -> None:
 
 @pytest.mark.parametrize("counts", [(1, 1, 1), (1,), ()])
 def test_an_empty_part_is_a_data_error(counts: tuple[int, ...]) -> None:
-    with pytest.raises(DataError, match="no image is left to validate with"):
+    with pytest.raises(DataError, match="no image is left for validation"):
         stratified_split(of_counts(*counts), 0.05, generator(0))
 
 
@@ -85,3 +86,49 @@ def test_of_a_few_images_one_is_held_out(counts: tuple[int, ...]) -> None:
 def test_an_impossible_share_is_a_config_error(share: float) -> None:
     with pytest.raises(ConfigError, match="validation share"):
         stratified_split(of_counts(10, 10), share, generator(0))
+
+
+# --- a share for testing
+
+
+def test_a_test_share_is_stratified_and_the_same_for_every_seed() -> None:
+    whole = Dataset("own", of_counts(50, 20, 10))
+
+    first, again = with_test_share(whole, 0.2), with_test_share(whole, 0.2)
+    drawn = [draw(first, 0.1, seed) for seed in (0, 1)]
+
+    assert first.test is not None
+    assert first.test.class_counts() == [10, 4, 2]
+    assert sorted(positions(first.train) + positions(first.test)) == list(range(80))
+    assert first.fingerprint == again.fingerprint
+    for parts in drawn:
+        assert parts.test is first.test
+        assert parts.validation is not None
+        in_training = {*positions(parts.train), *positions(parts.validation)}
+        assert not in_training & {*positions(first.test)}
+
+
+def test_a_test_share_is_part_of_the_fingerprint() -> None:
+    whole = Dataset("own", of_counts(50, 50))
+    shares = [with_test_share(whole, share) for share in (0.2, 0.3)]
+
+    assert len({data.fingerprint for data in (whole, *shares)}) == 3
+
+
+def test_a_test_share_where_there_is_a_test_part_is_an_error() -> None:
+    tested = Dataset("own", of_counts(5, 5), test=of_counts(5, 5))
+
+    with pytest.raises(ConfigError, match=r"a test share of 0.2 has no effect on own") as caught:
+        with_test_share(tested, 0.2)
+    assert caught.value.fix == "leave the test share out"
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 20, float("nan")])
+def test_an_impossible_test_share_is_an_error(share: float) -> None:
+    with pytest.raises(ConfigError, match="the test share is"):
+        with_test_share(Dataset("own", of_counts(5, 5)), share)
+
+
+def test_a_test_share_of_too_few_images_is_an_error() -> None:
+    with pytest.raises(DataError, match="no image is left for test"):
+        with_test_share(Dataset("own", of_counts(1, 1)), 0.2)

@@ -23,6 +23,7 @@ from rungwise.data.sources.picture import ImageSize, height_and_width
 from rungwise.data.sources.pixel_table import holds_pixels, read_pixel_table
 from rungwise.data.sources.survey import Progress
 from rungwise.data.spec import Spec, as_spec, parse_spec
+from rungwise.data.split import with_test_share
 from rungwise.data.subset import require_per_class
 from rungwise.errors import ConfigError, DataError, UnknownNameError
 
@@ -147,6 +148,7 @@ def load(
     offline: bool = False,
     image_size: ImageSize | None = None,
     bad_files: BadFiles = "stop",
+    test_share: float | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Load a named set, a folder or a table of images, or an `.npz` file.
@@ -165,6 +167,8 @@ def load(
             are resized to.
         bad_files: What an image file that cannot be read does: `stop` the loading, or be left out
             (`skip`), which `notes` then tells.
+        test_share: Share of the training images of each class that becomes the test part, where
+            the data have none, such as 0.2; the same images each time.
         progress: Called now and then with the number of image files that were read, and of all.
 
     Returns:
@@ -173,8 +177,9 @@ def load(
     Raises:
         UnknownNameError: `source` is neither a name of the catalog nor a path.
         UsageError: It is no text and no `Path`, or the table needs an extra that is not installed.
-        ConfigError: `@n` is no positive number, `bad_files` is none of the two, or `image_size`
-            or `bad_files` is given where there are no image files.
+        ConfigError: `@n` is no positive number, `bad_files` is none of the two, `image_size` or
+            `bad_files` is given where there are no image files, or `test_share` where there is a
+            test part.
         DataError: The data are missing, damaged, or a class has fewer than `n` images.
         StorageError: A download cannot be written.
     """
@@ -190,10 +195,13 @@ def load(
     else:
         dataset = _load_archive(wanted.source, wanted.path)
         _require_no_effect(wanted.source, image_size, bad_files)
+    dataset = dataset.named()
+    if test_share is not None:
+        dataset = with_test_share(dataset, test_share)
     if wanted.per_class is not None:
         require_per_class(dataset.train, wanted.per_class)
     return replace(
-        dataset.named(),
+        dataset,
         name=spec,
         per_class=wanted.per_class,
         image_size=size,
@@ -209,7 +217,7 @@ def load_as_recorded(record: Mapping[str, Any], *, offline: bool = False) -> Dat
     the caller has to look.
 
     Args:
-        record: `data`, the spec, and `image_size`.
+        record: `data`, the spec, `image_size` and, where a part was set aside, `test_share`.
         offline: Never download.
 
     Raises:
@@ -221,6 +229,7 @@ def load_as_recorded(record: Mapping[str, Any], *, offline: bool = False) -> Dat
         offline=offline,
         image_size=(int(size[0]), int(size[1])) if size else None,
         bad_files="skip" if resizes(spec) else "stop",
+        test_share=record.get("test_share"),
     )
 
 

@@ -23,7 +23,7 @@ from rungwise.data.sources.listing import Listing
 from rungwise.data.sources.picture import ImageSize, height_and_width
 from rungwise.data.sources.survey import Progress, Survey, assemble, problems, survey
 from rungwise.data.spec import as_spec, parse_spec
-from rungwise.data.split import USUAL_SHARE
+from rungwise.data.split import USUAL_SHARE, with_test_share
 from rungwise.errors import DataError
 
 
@@ -78,6 +78,7 @@ def check(
     *,
     offline: bool = False,
     image_size: ImageSize | None = None,
+    test_share: float | None = None,
     progress: Progress | None = None,
     compared: Progress | None = None,
 ) -> CheckReport:
@@ -88,6 +89,7 @@ def check(
             ones hold.
         offline: Never download.
         image_size: As for `load`.
+        test_share: As for `load`.
         progress: As for `load`.
         compared: Called now and then with the number of images that were compared with all others,
             and of all.
@@ -103,9 +105,11 @@ def check(
     height_and_width(image_size)
     try:
         if wanted.path is not None and holds_files(wanted.path):
-            report = check_listing(list_images(wanted.path), image_size, progress, compared)
+            report = check_listing(
+                list_images(wanted.path), image_size, progress, compared, test_share
+            )
             return _with_subset_problem(report, wanted.per_class)
-        dataset = load(spec, offline=offline, image_size=image_size)
+        dataset = load(spec, offline=offline, image_size=image_size, test_share=test_share)
         return check_dataset(dataset, noted=map(_note, dataset.notes), compared=compared)
     except DataError as error:
         return _report(spec, None, [Problem.of(error)])
@@ -116,18 +120,23 @@ def check_listing(
     image_size: ImageSize | None = None,
     progress: Progress | None = None,
     compared: Progress | None = None,
+    test_share: float | None = None,
 ) -> CheckReport:
     """Check listed images: all unreadable files, odd sizes and modes, empty classes, copies.
 
     Raises:
-        ConfigError: `image_size` is impossible.
+        ConfigError: `image_size` or `test_share` is impossible.
+        DataError: The test share leaves a part without images.
     """
     found = survey(listing, image_size=image_size, progress=progress)
     noted = [*problems(found), *_mode_problems(found)]
     name = str(listing.source)
     if found.pixels is None or not found.sizes:
         return _report(name, None, noted, survey_counts(found), listing.class_names)
-    return check_dataset(assemble(found, name), noted=noted, compared=compared)
+    dataset = assemble(found, name)
+    if test_share is not None:
+        dataset = with_test_share(dataset.named(), test_share)
+    return check_dataset(dataset, noted=noted, compared=compared)
 
 
 def check_dataset(

@@ -225,6 +225,8 @@ class Dataset:
         per_class: `n` of `NAME@n`: a run draws that many training images of each class.
         image_size: (height, width) where image files were resized to it.
         bad_files: Whether image files that cannot be read were left out.
+        test_share: The share of the source's images that was set aside as the test part; None where
+            the source itself brings one, or there is none.
         notes: What a user has to know of the loading: files that were left out, images that were
             enlarged.
     """
@@ -237,6 +239,7 @@ class Dataset:
     image_size: tuple[int, int] | None = None
     bad_files: BadFiles = "stop"
     notes: tuple[str, ...] = ()
+    test_share: float | None = None
 
     @property
     def parts(self) -> dict[str, LabelledImages]:

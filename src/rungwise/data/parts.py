@@ -73,6 +73,6 @@ def _test_part(dataset: Dataset, validation: str) -> LabelledImages:
         raise DataError(
             f"{dataset.name} has no test part, and validation is 'test'",
             expected="a data set with test images",
-            fix="pass a share such as 0.1, or add a test part",
+            fix="pass a share such as 0.1, or set a part aside to test with: --test-share 0.2",
         )
     return dataset.test

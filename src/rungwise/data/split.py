@@ -1,17 +1,41 @@
-"""A validation part that holds every class in proportion."""
+"""Parts that are set aside, and hold every class in proportion."""
+
+from dataclasses import replace
 
 import torch
 
-from rungwise.data.images import LabelledImages
+from rungwise.data.images import Dataset, LabelledImages
 from rungwise.data.subset import ranks_within_class
 from rungwise.errors import ConfigError, DataError
+from rungwise.randomness import generator
 
 USUAL_SHARE = 0.1
 """The share of the training images that a recipe holds out unless it says otherwise."""
 
 
+def with_test_share(dataset: Dataset, share: float) -> Dataset:
+    """Return a data set without a test part with a share of its training images as the test part.
+
+    The same images with the same share always give the same parts, whatever the seed of a run:
+    the draw is keyed `("test share",)`. It comes before the draw of `NAME@n`.
+
+    Raises:
+        ConfigError: The set has a test part, or the share is not between 0 and 1.
+        DataError: One of the parts would be empty.
+    """
+    if dataset.test is not None:
+        raise ConfigError(
+            f"a test share of {share} has no effect on {dataset.name}, which has a test part",
+            expected="a test share only for data without a test part",
+            fix="leave the test share out",
+        )
+    rng = generator("test share")
+    train, test = stratified_split(dataset.train, share, rng, aside="test")
+    return replace(dataset, train=train, test=test, test_share=share)
+
+
 def stratified_split(
-    data: LabelledImages, share: float, rng: torch.Generator
+    data: LabelledImages, share: float, rng: torch.Generator, *, aside: str = "validation"
 ) -> tuple[LabelledImages, LabelledImages]:
     """Set a share of each class aside.
 
@@ -24,6 +48,7 @@ def stratified_split(
         data: The images to split.
         share: Share of the images in the second part, between 0 and 1.
         rng: A CPU generator.
+        aside: What the second part is called, for messages.
 
     Returns:
         The larger part for training, and the part set aside.
@@ -34,20 +59,21 @@ def stratified_split(
     """
     if not 0 < share < 1:
         raise ConfigError(
-            f"the validation share is {share}",
+            f"the {aside} share is {share}",
             expected="a number above 0 and below 1",
             fix="pass a share such as 0.1",
         )
     quotas = _quotas(torch.tensor(data.class_counts()), share, rng)
     if not int(quotas.sum()):
         raise DataError(
-            f"no image is left to validate with: each of the {data.classes} classes has one image "
+            f"no image is left for {aside}: each of the {data.classes} classes has one image "
             "alone, which is needed to train on",
             expected="at least two images of some class",
-            fix="add images, add a validation part, or hold nothing out (a validation share of 0)",
+            fix=f"add images, or set nothing aside (without a {aside} share)",
         )
-    aside = ranks_within_class(data.labels, data.classes, rng) < quotas[data.labels]
-    return data.take((~aside).nonzero().squeeze(1)), data.take(aside.nonzero().squeeze(1))
+    in_second = ranks_within_class(data.labels, data.classes, rng) < quotas[data.labels]
+    first, second = ((~in_second).nonzero(), in_second.nonzero())
+    return data.take(first.squeeze(1)), data.take(second.squeeze(1))
 
 
 def _quotas(counts: torch.Tensor, share: float, rng: torch.Generator) -> torch.Tensor:

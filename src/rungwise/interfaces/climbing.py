@@ -47,6 +47,7 @@ def climb(
     epochs: int | None = None,
     image_size: ImageSize | None = None,
     bad_files: BadFiles = "stop",
+    test_share: float | None = None,
     protocol: Protocol = "sealed",
     fit: bool = False,
     fit_seeds: int | None = None,
@@ -72,6 +73,8 @@ def climb(
         epochs: Train every rung for so many epochs instead of its own number.
         image_size: Side length, or (height, width), that image files are resized to.
         bad_files: `stop` at image files that cannot be read, or `skip` them.
+        test_share: Share of the images that is set aside as the test part, where the data have
+            none, such as 0.2.
         protocol: `sealed`, or `article` for the article's own way of choosing.
         fit: Whether to fit the best rung's recipe once more, to all training images, and save its
             predictor. Always so with a budget.
@@ -99,6 +102,7 @@ def climb(
         epochs=epochs,
         image_size=image_size,
         bad_files=bad_files,
+        test_share=test_share,
         protocol=protocol,
         fit=fit,
         fit_seeds=fit_seeds,
@@ -124,6 +128,7 @@ def prepare_climb(
     epochs: int | None,
     image_size: ImageSize | None = None,
     bad_files: BadFiles = "stop",
+    test_share: float | None = None,
     protocol: Protocol,
     fit: bool,
     fit_seeds: int | None,
@@ -150,9 +155,12 @@ def prepare_climb(
             fix="leave out --budget or --fit-seeds",
         )
     given = ladder if isinstance(ladder, Dataset) else data
-    if isinstance(given, Dataset) and (image_size is not None or bad_files != "stop"):
+    if isinstance(given, Dataset) and (
+        image_size is not None or bad_files != "stop" or test_share is not None
+    ):
         raise UsageError(
-            "an image size, or a decision about bad files, is given for a data set that is loaded",
+            "an image size, a test share, or a decision about bad files, is given for a data set "
+            "that is loaded",
             expected="either in `load`, or with the name of the data",
             fix="give it to `rungwise.load`",
         )
@@ -166,6 +174,7 @@ def prepare_climb(
             offline=offline,
             image_size=image_size,
             bad_files=bad_files,
+            test_share=test_share,
             progress=progress,
         )
 

@@ -452,6 +452,7 @@ class Climb:
                 "per_class": data.per_class,
                 "image_size": data.image_size,
                 "bad_files": data.bad_files,
+                "test_share": data.test_share,
                 "shape": data.train.shape,
                 "network_shape": network_shape(data.train),
                 "class_names": data.train.class_names,

@@ -259,6 +259,7 @@ class Job:
             epochs=epochs,
             validation=self.recipe.validation,
             rungwise=rungwise.__version__,
+            test_share=self.dataset.test_share,
         )
 
     def _summary(self, training: Training) -> dict[str, Any]:
@@ -267,6 +268,7 @@ class Job:
             "data": self.dataset.name,
             "image_size": self.dataset.image_size,
             "bad_files": self.dataset.bad_files,
+            "test_share": self.dataset.test_share,
             "fingerprint": self.dataset.fingerprint,
             "key": self.key,
             "recipe": self.recipe.name,

@@ -24,6 +24,8 @@ class Origin:
         epochs: That were trained.
         validation: The share that was held out, or `test` where choices were made by test images.
         rungwise: The version that trained it.
+        test_share: Of the images, which was set aside as the test part; None where that was not
+            done.
     """
 
     data: str
@@ -35,6 +37,7 @@ class Origin:
     epochs: int
     validation: float | Literal["test"]
     rungwise: str
+    test_share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

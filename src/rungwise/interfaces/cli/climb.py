@@ -1,6 +1,7 @@
 """`rungwise climb`: measure a ladder's rungs over several seeds."""
 
 import shlex
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -11,6 +12,11 @@ from rungwise.interfaces.cli.printing import print_json, print_result, print_tab
 if TYPE_CHECKING:
     from rungwise.ladder.climb import Climb, Event
     from rungwise.ladder.result import ClimbResult
+
+WITHOUT_TEST = (
+    "accuracies are those on the validation images, which choices are made by; --test-share 0.2 "
+    "sets a test part aside"
+)
 
 
 def climb(
@@ -24,6 +30,7 @@ def climb(
     epochs: int | None = None,
     image_size: int | None = None,
     bad_files: BadFiles = "stop",
+    test_share: float | None = None,
     protocol: Literal["sealed", "article"] = "sealed",
     fit: Switch = False,
     fit_seeds: int | None = None,
@@ -49,6 +56,7 @@ def climb(
         epochs: Train every rung for so many epochs instead of its own number.
         image_size: Resize the images of a folder or a table to this many pixels a side.
         bad_files: Whether image files that cannot be read are an error, or left out.
+        test_share: Set this share of the images aside as a test part, where the data have none.
         protocol: `sealed` chooses on validation images and opens the test set once at the end;
             `article` follows the article's own protocol.
         fit: At the end fit the best rung's recipe to all training images and save the net to use.
@@ -69,6 +77,7 @@ def climb(
         "--epochs": epochs,
         "--image-size": image_size,
         "--bad-files": bad_files if bad_files != "stop" else None,
+        "--test-share": test_share,
         "--protocol": protocol if protocol != "sealed" else None,
         "--fit": fit,
         "--fit-seeds": fit_seeds,
@@ -84,6 +93,7 @@ def climb(
             epochs=epochs,
             image_size=image_size,
             bad_files=bad_files,
+            test_share=test_share,
             progress=bar,
             protocol=protocol,
             fit=fit,
@@ -94,6 +104,8 @@ def climb(
             command=_command(ladder, options, place),
         )
     tell_notes(work.dataset)
+    if work.dataset.test is None:
+        print(f"note: {work.dataset.name} has no test part: {WITHOUT_TEST}", file=sys.stderr)
     warn_of_mirroring((rung.recipe for rung in work.ladder.rungs), work.dataset)
     if dry_run:
         _print_plan(work, output)

@@ -72,6 +72,7 @@ def check(
     data: str,
     *,
     image_size: int | None = None,
+    test_share: float | None = None,
     strict: Switch = False,
     offline: Switch = False,
     output: WatchedOutput = WatchedOutput(),
@@ -81,6 +82,7 @@ def check(
     Args:
         data: A named set, a folder, a .csv, .tsv or .parquet table of images, or a .npz file.
         image_size: Check as for a training with this --image-size.
+        test_share: Check as for a training with this --test-share.
         strict: Exit with 3 on warnings, too.
         offline: Never download.
     """
@@ -92,7 +94,12 @@ def check(
         LoadingBar(output.quiet, "comparing images") as compared,
     ):
         report = examine(
-            data, offline=offline, image_size=image_size, progress=read, compared=compared
+            data,
+            offline=offline,
+            image_size=image_size,
+            test_share=test_share,
+            progress=read,
+            compared=compared,
         )
     if output.json:
         print_json(report.to_dict())
@@ -143,6 +150,7 @@ def show(
     index: int | None = None,
     image_size: int | None = None,
     bad_files: BadFiles = "stop",
+    test_share: float | None = None,
     to: Path = Path("picture.png"),
     offline: Switch = False,
 ) -> None:
@@ -154,6 +162,7 @@ def show(
         index: Number of the one image to draw, from 0.
         image_size: Resize the images of a folder or a table.
         bad_files: Whether image files that cannot be read are an error, or left out.
+        test_share: Set this share of the images aside as a test part, where the data have none.
         to: Where to write the picture; .png or .svg.
         offline: Never download.
     """
@@ -165,13 +174,20 @@ def show(
 
     with LoadingBar(quiet=False) as bar:
         dataset = load(
-            data, offline=offline, image_size=image_size, bad_files=bad_files, progress=bar
+            data,
+            offline=offline,
+            image_size=image_size,
+            bad_files=bad_files,
+            test_share=test_share,
+            progress=bar,
         )
     tell_notes(dataset)
     images = dataset.train if part == "train" else dataset.test
     if images is None:
         raise DataError(
-            f"{data} has no {part} part", expected="--part train", fix="leave --part out"
+            f"{data} has no {part} part",
+            expected="--part train",
+            fix="leave --part out, or set a part aside: --test-share 0.2",
         )
     if index is None:
         print(contact_sheet(images, to).resolve())

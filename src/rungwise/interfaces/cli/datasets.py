@@ -1,5 +1,6 @@
 """Data sets on the command line: a run's own, and others in the form that it was trained on."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,10 @@ def training_images(paths: list[Path]) -> "list[LabelledImages] | None":
 def load_as_trained(
     data: str, predictor: "Predictor", *, offline: bool, bad_files: BadFiles = "stop"
 ) -> "Dataset":
-    """Load a data set; image files are resized if the training's were."""
+    """Load a data set; image files are resized if the training's were.
+
+    If they are what the predictor was trained on, the same test part is set aside.
+    """
     from rungwise.data import load
     from rungwise.data.catalog import resizes
     from rungwise.interfaces.cli.loading import tell_notes
@@ -71,6 +75,18 @@ def load_as_trained(
     size = predictor.shape[1:] if predictor.resizes and resizes(data) else None
     dataset = load(data, offline=offline, image_size=size, bad_files=bad_files)
     tell_notes(dataset)
+    return dataset if dataset.test is not None else _divided_as_trained(dataset, predictor)
+
+
+def _divided_as_trained(dataset: "Dataset", predictor: "Predictor") -> "Dataset":
+    from rungwise.data.split import with_test_share
+
+    for origin in predictor.origins:
+        if origin is not None and origin.test_share is not None:
+            with contextlib.suppress(DataError):  # other data, too few for this share
+                divided = with_test_share(dataset, origin.test_share)
+                if divided.fingerprint == origin.fingerprint:
+                    return divided
     return dataset
 
 

@@ -114,7 +114,8 @@ def _own_images(paths: list[Path], part: str, offline: bool) -> Chosen:
             raise DataError(
                 f"{dataset.name} has no test part",
                 expected="a data set with test images",
-                fix="evaluate with --part validation, or name another DATA",
+                fix="evaluate with --part validation, name another DATA, or train with "
+                "--test-share 0.2, which sets a part aside",
             )
         return Chosen(dataset.test, "test images", dataset.name, "test", True, dataset)
     draws = {(run.summary["fingerprint"], Seed.parse(run.summary["seed"]).draw) for run in runs}

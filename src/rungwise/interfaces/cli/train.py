@@ -27,6 +27,7 @@ def train(
     epochs: int | None = None,
     image_size: int | None = None,
     bad_files: BadFiles = "stop",
+    test_share: float | None = None,
     resume: Switch = False,
     restart: Switch = False,
     dry_run: Switch = False,
@@ -47,6 +48,7 @@ def train(
         epochs: Short for --set epochs=N.
         image_size: Resize the images of a folder or a table to this many pixels a side.
         bad_files: Whether image files that cannot be read are an error, or left out.
+        test_share: Set this share of the images aside as a test part, where the data have none.
         resume: Go on with an unfinished run.
         restart: Train an unfinished run anew from its start.
         dry_run: Print the resolved recipe and where the run would lie, and train nothing.
@@ -76,7 +78,12 @@ def train(
         )
     with LoadingBar(output.quiet) as bar:
         dataset = load(
-            data, offline=place.offline, image_size=image_size, bad_files=bad_files, progress=bar
+            data,
+            offline=place.offline,
+            image_size=image_size,
+            bad_files=bad_files,
+            test_share=test_share,
+            progress=bar,
         )
     tell_notes(dataset)
     jobs = make_jobs(chosen, dataset, wanted_seed, place.out, device)
@@ -173,7 +180,7 @@ def _print(runs: "list[Run]", recipe: "Recipe", *, tested: bool) -> None:
             print(_overfitting(run))
     command = _evaluation(runs, recipe)
     if not tested:
-        print("test set             none in these data")
+        print("test set             none in these data; --test-share 0.2 sets a part of them aside")
         validated = runs[0].summary["val_accuracy"] is not None
         command += " --part validation" if validated else " DATA"
     elif runs[0].summary["validation"] != "test":
