@@ -10,7 +10,7 @@ from typing import NoReturn
 import pytest
 import torch
 
-from rungwise import compare
+from rungwise import Ladder, Rung, climb, compare
 from rungwise.data import load
 from rungwise.errors import DamagedError, RunError, UsageError
 from rungwise.interfaces import comparing
@@ -172,3 +172,64 @@ def test_what_is_no_finished_run_is_told(find: Find) -> None:
     refused([find("tiny/0"), find("slow/0")], RunError, "an unfinished run")
     (find("slow/1") / "model.safetensors").write_bytes(b"x")
     refused([find("tiny/1"), find("slow/1")], DamagedError, "altered after the training")
+
+
+# --- sizes of images
+
+
+@pytest.fixture
+def sized(photos: Path) -> dict[int | None, Path]:
+    """Return runs on one folder at 8 (its own size), 8 and 16 pixels."""
+    recipe = replace(load_recipe(Path("tiny.yaml")), epochs=1, validation=0.25)
+    found: dict[int | None, Path] = {}
+    for size in (None, 8, 16):
+        data = load("photos", image_size=size)
+        job = make_job(recipe, data, Seed(0), Path("runs"), torch.device("cpu"))
+        if not job.is_finished():
+            for _ in job.train():
+                pass
+        found[size] = job.folder
+    return found
+
+
+def test_runs_at_two_sizes_are_paired_image_by_image(sized: dict[int | None, Path]) -> None:
+    assert sized[None] == sized[8]  # the pixels are the same
+
+    for base, other in ((8, 16), (16, 8)):
+        result = compare([sized[base], sized[other]])
+
+        first, second = result.rungs
+        assert second.rung.change == f"other image size ({other}x{other})"
+        assert second.gain is not None
+        assert second.gain.mean == val_accuracy(sized[other]) - val_accuracy(sized[base])
+        identities = [rung.validation[0].answers.images.tolist() for rung in (first, second)]
+        assert identities[0] == identities[1]
+        assert result.report.is_file()
+
+
+def test_a_rung_may_name_a_size_of_images(photos: Path) -> None:
+    recipe = replace(load_recipe(Path("tiny.yaml")), epochs=1, validation=0.25)
+    larger = replace(recipe, name="larger")
+    rungs = (
+        Rung(recipe=recipe, change="8 pixels"),
+        Rung(recipe=larger, change="16 pixels", base="tiny", image_size=(16, 16)),
+    )
+    ladder = Ladder(name="sizes", data="photos", title="Sizes", rungs=rungs)
+
+    result = climb(ladder, seeds=1, fit=True, test_share=0.5)
+
+    runs = [rung.runs[0][0] for rung in result.rungs]
+    assert [run.summary["image_size"] for run in runs] == [None, [16, 16]]
+    assert all(len(rung.test) == 1 for rung in result.rungs)
+    openings = Path("runs/ledger.jsonl").read_text().splitlines()
+    assert len({json.loads(line)["test"] for line in openings}) == 1  # one test set
+    with pytest.raises(UsageError, match="the data set is loaded"):
+        climb(ladder, data=load("photos"))
+    with pytest.raises(UsageError, match="cannot move"):
+        climb(ladder, reading="add-one")
+
+
+def test_images_that_changed_between_two_sizes_are_noticed(sized: dict[int | None, Path]) -> None:
+    shutil.copy("photos/cat/0.png", "photos/cat/7.png")
+
+    refused([sized[8], sized[16]], RunError, "was trained on other images")

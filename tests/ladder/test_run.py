@@ -38,7 +38,7 @@ def test_the_folder_of_all_runs_is_known_where_the_run_lies_as_it_was_stored(job
 
 
 @pytest.mark.parametrize(
-    "place", ["model", "srv/model/seed-0", "photos/tiny-{key}/seed-0", "digits/tiny-{key}/seed-1"]
+    "place", ["model", "srv/model/seed-0", "photos/tiny-{key}/seed-0", "digits/tiny/seed-0"]
 )
 def test_a_run_that_was_copied_elsewhere_has_no_folder_of_all_runs(
     job: Job, tmp_path: Path, place: str

@@ -35,6 +35,8 @@ class LabelledImages:
         rows: (N,) int64, where each image stands in `pixels`; None for all M of them in order.
         mirrored: (N,) bool, which images are seen mirrored left-right; None for none of them.
         names: What the N images are called; they do not count for the fingerprint.
+        known_identities: (N,) int64, the identities of the images where they are not those of their
+            pixels: of the same images at another size.
 
     Raises:
         DataError: The shapes, types or labels do not belong together.
@@ -46,6 +48,7 @@ class LabelledImages:
     rows: torch.Tensor | None = None
     mirrored: torch.Tensor | None = None
     names: Names | None = None
+    known_identities: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != torch.uint8 or self.pixels.dim() != 4:
@@ -138,6 +141,9 @@ class LabelledImages:
             rows=self.rows_at(indices),
             mirrored=None if self.mirrored is None else self.mirrored[indices],
             names=None if self.names is None else self.names.take(indices.cpu()),
+            known_identities=None
+            if self.known_identities is None
+            else self.known_identities[indices.cpu().numpy()],
         )
 
     def name_of(self, index: int) -> str:
@@ -195,6 +201,8 @@ class LabelledImages:
     @cached_property
     def identities(self) -> npt.NDArray[np.int64]:
         """(N,) int64: a number for each image, the same wherever the same pixels stand."""
+        if self.known_identities is not None:
+            return self.known_identities
         digests = b"".join(
             hashlib.blake2b(row, digest_size=8).digest()
             for chunk in self.chunks()

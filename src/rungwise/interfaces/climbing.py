@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from rungwise.data import CATALOG, BadFiles, Dataset, load
+from rungwise.data.resized import identified_like
 from rungwise.data.sources.picture import ImageSize
 from rungwise.data.sources.survey import Progress
 from rungwise.data.spec import as_spec, parse_spec
@@ -168,11 +169,11 @@ def prepare_climb(
         raise UnknownNameError("protocol", protocol, get_args(Protocol))
     place = choose_device(device)
 
-    def loaded(source: str) -> Dataset:
+    def loaded(source: str, size: ImageSize | None = image_size) -> Dataset:
         return load(
             source,
             offline=offline,
-            image_size=image_size,
+            image_size=size,
             bad_files=bad_files,
             test_share=test_share,
             progress=progress,
@@ -193,6 +194,9 @@ def prepare_climb(
         chosen = chosen.only([rungs] if isinstance(rungs, str) else rungs)
     if epochs is not None:
         chosen = chosen.changed(lambda recipe: replace(recipe, epochs=epochs))
+    sizes = {rung.image_size for rung in chosen.rungs if rung.image_size is not None}
+    if sizes:
+        _require_sizes_can_differ(data, reading)
     chosen, unread = read(chosen, reading)
     dataset = dataset or loaded(chosen.data)
     return Climb(
@@ -206,6 +210,7 @@ def prepare_climb(
         budget=None if seconds is None else Budget(seconds, started),
         fits=fit_seeds or int(fit or seconds is not None),
         unread=unread,
+        resized={size: identified_like(loaded(chosen.data, size), dataset) for size in sizes},
     )
 
 
@@ -252,6 +257,22 @@ def _require_one_data_set(first: str | Dataset, data: str | Path | Dataset | Non
             f"{name} is a data set, and other data are given beside it",
             expected="one data set; a ladder's name may be given with other data than its own",
             fix=f"leave {name} or the other data out",
+        )
+
+
+def _require_sizes_can_differ(data: "Dataset | Path | str | None", reading: Reading) -> None:
+    """Refuse rungs at sizes of their own where images cannot be loaded again, or be read so."""
+    if isinstance(data, Dataset):
+        raise UsageError(
+            "a rung names an image size, and the data set is loaded",
+            expected="the name of the data, which are loaded at each size",
+            fix="give the folder or the table instead of the data set",
+        )
+    if reading != "cumulative":
+        raise UsageError(
+            f"a rung names an image size, which the reading {reading!r} cannot move",
+            expected="the reading 'cumulative'",
+            fix="leave the reading out",
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rungwise.data import Dataset, load_as_recorded
+from rungwise.data.resized import identified_like
 from rungwise.errors import RunError, UsageError
 from rungwise.ladder.climb import Climb
 from rungwise.ladder.job import training_key
@@ -21,12 +22,16 @@ from rungwise.training.seed import Seed
 
 LADDER_NAME = "compare"
 
+Size = tuple[int, int] | None
+"""(height, width) that image files were resized to."""
+
 
 def compare(runs: Sequence[Path | str], *, device: str = "auto") -> ClimbResult:
     """Compare finished runs of one data set on their validation images, and write the report.
 
     Runs of one recipe with different seeds are taken together. Every recipe is compared with the
-    first one, paired over the seeds that all recipes have. The test set stays sealed.
+    first one, paired over the seeds that all recipes have. Image files may have been loaded at
+    different sizes: they are the same images, and are paired so. The test set stays sealed.
 
     Args:
         runs: Folders of finished runs below one folder of runs, of two recipes or more.
@@ -42,13 +47,16 @@ def compare(runs: Sequence[Path | str], *, device: str = "auto") -> ClimbResult:
     opened = [open_run(Path(run)) for run in runs]
     if not opened:
         raise _nothing_to_compare("no run is given")
+    _require_one("data set", {str(run.summary["data"]) for run in opened})
     root = _root_of(opened)
-    dataset = _dataset_of(opened)
-    groups = _by_recipe(opened, dataset)
+    data = _data_of(opened)
+    dataset = next(iter(data.values()))
+    groups = _by_recipe(opened, data)
     _require_held_out(opened, dataset)
     seeds, unpaired = _common_seeds(groups)
     work = Climb(
-        ladder=_ladder_of(groups, dataset),
+        ladder=_ladder_of(groups, data),
+        resized={resized.train.shape[1:]: resized for resized in data.values()},
         dataset=dataset,
         seeds=seeds,
         root=root,
@@ -96,7 +104,7 @@ def _not_where_stored(problem: str) -> RunError:
     )
 
 
-def _by_recipe(runs: Sequence[Run], dataset: Dataset) -> dict[str, list[Run]]:
+def _by_recipe(runs: Sequence[Run], data: dict[Size, Dataset]) -> dict[str, list[Run]]:
     """Group the runs by what determines their weights but the seed.
 
     Raises:
@@ -105,7 +113,7 @@ def _by_recipe(runs: Sequence[Run], dataset: Dataset) -> dict[str, list[Run]]:
     """
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        key = training_key(run.recipe(), dataset)
+        key = training_key(run.recipe(), data[_size_of(run)])
         if run.summary.get("key") != key:
             raise _outdated(run)
         groups.setdefault(key, []).append(run)
@@ -132,18 +140,34 @@ def _outdated(run: Run) -> RunError:
     )
 
 
-def _dataset_of(runs: Sequence[Run]) -> Dataset:
-    _require_one("data set", {str(run.summary["data"]) for run in runs})
-    summary = runs[0].summary
-    dataset = load_as_recorded(summary, offline=True)
+def _size_of(run: Run) -> Size:
+    size = run.summary["image_size"]
+    return (int(size[0]), int(size[1])) if size else None
+
+
+def _data_of(runs: Sequence[Run]) -> dict[Size, Dataset]:
+    """Return the data set at each size that a run was trained at; that of the first run is first.
+
+    Raises:
+        UsageError: The runs are of different test parts.
+        DataError: The data set is not on this machine.
+        RunError: It is not what a run was trained on.
+    """
+    _require_one("share of test images", {str(run.summary.get("test_share")) for run in runs})
+    data: dict[Size, Dataset] = {}
     for run in runs:
-        if run.summary["fingerprint"] != dataset.fingerprint:
+        size, summary = _size_of(run), run.summary
+        if size not in data:
+            dataset = load_as_recorded(summary, offline=True)
+            first = next(iter(data.values()), None)
+            data[size] = identified_like(dataset, first) if first else dataset
+        if summary["fingerprint"] != data[size].fingerprint:
             raise RunError(
                 f"{run.path} was trained on other images than {summary['data']} holds now",
                 expected="the data set as it was at the training",
                 fix="train it again, or bring the data back to what they were",
             )
-    return dataset
+    return data
 
 
 def _require_held_out(runs: Sequence[Run], dataset: Dataset) -> None:
@@ -163,24 +187,31 @@ def _require_held_out(runs: Sequence[Run], dataset: Dataset) -> None:
         _require_one("share of validation images", {str(run.recipe().validation) for run in runs})
 
 
-def _ladder_of(groups: dict[str, list[Run]], dataset: Dataset) -> Ladder:
+def _ladder_of(groups: dict[str, list[Run]], data: dict[Size, Dataset]) -> Ladder:
     rungs: list[Rung] = []
+    dataset = next(iter(data.values()))
     for key, runs in groups.items():
         recipe = runs[0].recipe()
         if recipe.name in {rung.name for rung in rungs}:
             recipe = replace(recipe, name=f"{recipe.name}-{key}")
         base = rungs[0].name if rungs else None
-        rungs.append(Rung(recipe=recipe, change=_difference(recipe, rungs), base=base))
+        size = data[_size_of(runs[0])].train.shape[1:]
+        resized = size if size != dataset.train.shape[1:] else None
+        change = _difference(recipe, resized, rungs)
+        rungs.append(Rung(recipe=recipe, change=change, base=base, image_size=resized))
     title = f"{counted(len(rungs) - 1, 'recipe')} compared with {rungs[0].name}"
     return Ladder(name=LADDER_NAME, data=dataset.name, title=title, rungs=tuple(rungs))
 
 
-def _difference(recipe: Recipe, before: Sequence[Rung]) -> str:
-    """Name the settings in which the recipe differs from the first one."""
+def _difference(recipe: Recipe, size: Size, before: Sequence[Rung]) -> str:
+    """Name the settings in which the recipe differs from the first one, and another image size."""
     if not before:
         return "what the others are compared with"
     first, own = dump_recipe(before[0].recipe), dump_recipe(recipe)
-    return "other " + ", ".join(key for key in own if key != "name" and own[key] != first[key])
+    settings = [key for key in own if key != "name" and own[key] != first[key]]
+    if size is not None:
+        settings.append(f"image size ({size[0]}x{size[1]})")
+    return "other " + ", ".join(settings)
 
 
 def _common_seeds(groups: dict[str, list[Run]]) -> tuple[tuple[int, ...], tuple[str, ...]]:

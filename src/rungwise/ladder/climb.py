@@ -13,7 +13,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,6 +109,8 @@ class Climb:
             first one's is the net to use.
         opens_test: Whether the test set is opened at the end.
         unread: What the ladder's reading could not show, for the records.
+        resized: The data set at the sizes of those rungs that name one, with the identities that
+            the images have in `dataset`.
     """
 
     ladder: Ladder
@@ -122,6 +124,7 @@ class Climb:
     fits: int = 0
     opens_test: bool = True
     unread: tuple[str, ...] = ()
+    resized: Mapping[tuple[int, int], Dataset] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace, repr=False)
     outlook: Outlook = field(default_factory=Outlook, init=False, repr=False)
     _seen: dict[str, dict[int, Seen]] = field(default_factory=dict, init=False, repr=False)
@@ -130,7 +133,10 @@ class Climb:
     @property
     def folder(self) -> Path:
         """Where records and pictures go: a folder for each ladder, data, protocol and recipes."""
-        rungs = [[rung.base, dump_recipe(rung.recipe)] for rung in self.ladder.rungs]
+        rungs = [
+            [rung.base, dump_recipe(rung.recipe), *([rung.image_size] if rung.image_size else [])]
+            for rung in self.ladder.rungs
+        ]
         content = json.dumps([rungs, self.dataset.fingerprint], sort_keys=True)
         key = hashlib.sha256(content.encode()).hexdigest()[:6]
         reading = [] if self.ladder.reading == "cumulative" else [self.ladder.reading]
@@ -140,10 +146,16 @@ class Climb:
 
     def jobs(self, rung: Rung, seed: int) -> list[Job]:
         """Return the trainings whose nets make up the rung's predictor for a seed."""
-        return self._jobs_of(rung.recipe, seed)
+        return self._jobs_of(rung, rung.recipe, seed)
 
-    def _jobs_of(self, recipe: Recipe, seed: int) -> list[Job]:
-        return make_jobs(recipe, self.dataset, Seed(seed), self.root, self.device)
+    def _jobs_of(self, rung: Rung, recipe: Recipe, seed: int) -> list[Job]:
+        return make_jobs(recipe, self.data_of(rung), Seed(seed), self.root, self.device)
+
+    def data_of(self, rung: Rung) -> Dataset:
+        """Return the data set at the rung's size of images."""
+        if rung.image_size in (None, self.dataset.train.shape[1:]):
+            return self.dataset
+        return self.resized[rung.image_size]
 
     def run(self, watch: Watcher | None = None) -> ClimbResult:
         """Do the work and return the result; `watch` is called with each step.
@@ -282,7 +294,8 @@ class Climb:
             yield from self._train(rung.name, job, ends)
         yield ClimbEvent(rung.name, Seed(seed), "predicts the validation images")
         runs = _finished(jobs)
-        validation = self._measure(rung.recipe, runs, jobs[0].parts().validation, "validation")
+        held_out = jobs[0].parts().validation
+        validation = self._measure(rung, rung.recipe, runs, held_out, "validation")
         self._seen.setdefault(rung.name, {})[seed] = Seen(runs, validation)
         accuracy = validation.evaluation.accuracy if validation else None
         yield RungMeasured(rung.name, Seed(seed), accuracy)
@@ -332,9 +345,9 @@ class Climb:
         Returns what was left out, too, if time was short.
         """
         rung, missed = self._best(ladder), tuple[str, ...]()
-        recipe, first = on_all_images(rung.recipe, self.dataset), self.seeds[0]
+        recipe, first = on_all_images(rung.recipe, self.data_of(rung)), self.seeds[0]
         ends = self.allotment(self.budget).fitting_ends(rung) if self.budget else math.inf
-        jobs = [self._jobs_of(recipe, first + further) for further in range(self.fits)]
+        jobs = [self._jobs_of(rung, recipe, first + further) for further in range(self.fits)]
         self.outlook.expect(itertools.chain(*jobs))
         try:
             for job in itertools.chain(*jobs):
@@ -343,7 +356,7 @@ class Climb:
             told = f"no time was left to fit {rung.name} to all images, seed {first} is taken"
             yield Notice(told)
             recipe, missed = rung.recipe, (told,)
-            jobs = [self._jobs_of(recipe, first)]
+            jobs = [self._jobs_of(rung, recipe, first)]
         runs = tuple(_finished(of_seed) for of_seed in jobs)
         train_images = len(jobs[0][0].parts().train)
         final = Final(recipe, runs, self.folder / MODEL_NAME, train_images)
@@ -374,10 +387,13 @@ class Climb:
         for rung in ladder.rungs:
             for seed, seen in self._seen[rung.name].items():
                 yield ClimbEvent(rung.name, Seed(seed), "predicts the test images")
-                measured = self._measure(rung.recipe, seen.runs, images, "test")
+                at_its_size = self.data_of(rung).test
+                measured = self._measure(rung, rung.recipe, seen.runs, at_its_size, "test")
                 test.setdefault(rung.name, []).extend([measured] if measured else [])
         if final:
-            found = [self._measure(final.recipe, runs, images, "test") for runs in final.runs]
+            rung = self._best(ladder)
+            images = self.data_of(rung).test
+            found = [self._measure(rung, final.recipe, runs, images, "test") for runs in final.runs]
             final = replace(final, test=tuple(measured for measured in found if measured))
             self._save(final, images)
         earlier = earlier_openings(self.root, self.dataset, self._noted or self._name())
@@ -397,12 +413,17 @@ class Climb:
         return f"climb {self.folder.name} with the seeds {' '.join(map(str, seeds))}"
 
     def _measure(
-        self, recipe: Recipe, runs: Sequence[Run], images: LabelledImages | None, part: Part
+        self,
+        rung: Rung,
+        recipe: Recipe,
+        runs: Sequence[Run],
+        images: LabelledImages | None,
+        part: Part,
     ) -> Measured | None:
         if images is None:
             return None
         path = prediction_path(recipe, runs, images, self.root)
-        if images is self.dataset.test and not path.exists():  # Under either name.
+        if images is self.data_of(rung).test and not path.exists():  # Under either name.
             self._note_opening()
         probabilities = probabilities_of(recipe, runs, images, part, self.root, self.device)
         right = (probabilities.argmax(1) == images.labels).numpy()
@@ -460,6 +481,7 @@ class Climb:
                 "test_images": len(data.test) if data.test else 0,
             },
             "recipes": {rung.name: dump_recipe(rung.recipe) for rung in ladder.rungs},
+            "image_sizes": {r.name: r.image_size for r in ladder.rungs if r.image_size},
         }
 
 

@@ -12,6 +12,7 @@ runs/<data>/<recipe>-<hash>/seed-<n>/
 import contextlib
 import csv
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from rungwise.training import checkpoint
 from rungwise.training.parsing import load_recipe
 from rungwise.training.recipe import Recipe
 
+RECIPE_FOLDER = re.compile(r"(?P<recipe>[\w.-]+)-(?P<key>[0-9a-f]{10})")
+SEED_FOLDER = re.compile(r"seed-(?P<seed>(0|[1-9][0-9]*)(\.[1-9][0-9]*)?)(\.damaged-[0-9]+)?")
 CHECKED_FILES = ("recipe.yaml", "environment.json", "metrics.csv", "model.safetensors")
 NEEDED_FIGURES = {
     *("data", "image_size", "fingerprint", "recipe", "seed", "validation"),
@@ -57,8 +60,8 @@ class Run:
         data, recipe, seed = ("", "", *place.parts)[-3:]
         stored = (
             data == slug(str(self.summary["data"]))
-            and recipe.endswith(f"-{self.summary.get('key')}")
-            and seed == f"seed-{self.summary['seed']}"
+            and RECIPE_FOLDER.fullmatch(recipe)
+            and SEED_FOLDER.fullmatch(seed)
         )
         return place.parents[2] if stored and len(place.parts) > 4 else None
 

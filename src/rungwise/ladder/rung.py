@@ -22,6 +22,8 @@ class Rung:
         base: Name of the rung that the gain is counted from; None for the ladder's first.
         control: Whether the rung isolates a cause instead of adding a technique.
         reference: The article's test accuracy in 0..1, if it gives one.
+        image_size: (height, width) that image files are resized to for this rung; None for the size
+            at which the ladder's data are loaded.
         left_out: Whether the recipe lacks the change; its gain is counted the other way round, as
             what the base has over it.
     """
@@ -31,6 +33,7 @@ class Rung:
     base: str | None = None
     control: bool = False
     reference: float | None = None
+    image_size: tuple[int, int] | None = None
     left_out: bool = False
 
     @property

@@ -12,7 +12,6 @@ import csv
 import functools
 import math
 import os
-import re
 import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +22,8 @@ from rungwise.errors import RunError, RungwiseError
 from rungwise.ladder.lock import holding
 from rungwise.ladder.run import (
     CHECKED_FILES,
+    RECIPE_FOLDER,
+    SEED_FOLDER,
     Run,
     explaining_access,
     open_run,
@@ -37,8 +38,6 @@ Status = Literal["finished", "unfinished", "damaged", "aside"]
 """`damaged`: finished, but its files cannot be read or are not as they were written."""
 
 RUN_FILES = (*CHECKED_FILES, "last.safetensors", "summary.json")
-RECIPE_FOLDER = re.compile(r"(?P<recipe>[\w.-]+)-(?P<key>[0-9a-f]{10})")
-SEED_FOLDER = re.compile(r"seed-(?P<seed>(0|[1-9][0-9]*)(\.[1-9][0-9]*)?)(\.damaged-[0-9]+)?")
 
 
 @dataclass(frozen=True)

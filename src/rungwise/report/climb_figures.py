@@ -323,7 +323,10 @@ def _reconstructions(sources: Sources) -> list[Section]:
 
     def paint(name: str, path: Path) -> object:
         images = sources.images(name, records.seeds[0], records.chosen_on)
-        return draw_reconstructions(records.runs(name)[0].predictor(), images, path)
+        predictor = records.runs(name)[0].predictor()
+        if predictor.shape != images.shape:
+            raise RunError(f"{name} takes images of another size than the first rung")
+        return draw_reconstructions(predictor, images, path)
 
     drawn = [
         _drawn(
@@ -385,8 +388,8 @@ def _paint_augmented(sources: Sources, augment: Sequence[Augmentation], path: Pa
 
 
 def _network(records: Records) -> Section:
-    shape = records.dataset.get("network_shape", records.dataset["shape"])
     featured = records.featured
+    shape = records.network_shape(featured)
     model = records.recipe(featured).model
     picture = Picture("network", f"The layers of {featured}.", f"Drawing of the net of {featured}")
     return _section(
@@ -394,6 +397,6 @@ def _network(records: Records) -> Section:
         _drawn(
             records,
             picture,
-            lambda path: draw_network(model, tuple(shape), len(records.class_names), path),
+            lambda path: draw_network(model, shape, len(records.class_names), path),
         ),
     )

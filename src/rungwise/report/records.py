@@ -72,6 +72,12 @@ class Records:
         """What was written down of the data set."""
         return dict(self.circumstances["dataset"])
 
+    def network_shape(self, rung: str) -> tuple[int, int, int]:
+        """Return (C, H, W) of the images that a rung's nets take."""
+        channels, *size = self.dataset.get("network_shape", self.dataset["shape"])
+        height, width = self.circumstances.get("image_sizes", {}).get(rung, size)
+        return channels, height, width
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """The K classes."""
