@@ -20,7 +20,9 @@ if sys.platform != "win32":
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it into place when the block succeeds.
 
-    A reader sees the old file or the new one, never half of either, and a crash leaves the old.
+    A reader sees the old file or the new one, never half of either, and a crash leaves the old. The
+    block writes into the temporary file; another one in its place would have neither its mode nor
+    its lock.
 
     Raises:
         StorageError: The folder cannot be written, or the disk is full.

@@ -18,8 +18,8 @@ def percent(share: float) -> str:
 def percent_interval(interval: tuple[float, float]) -> str:
     """Write an interval of shares.
 
-    >>> percent_interval((0.4773, 0.6856))
-    '47.73% to 68.56%'
+    >>> percent_interval((0.4773, 0.6858))
+    '47.73% to 68.58%'
     """
     return " to ".join(map(percent, interval))
 

@@ -27,7 +27,7 @@ def wilson_interval(
         quantile: Of the normal distribution; decides how sure the interval is.
 
     >>> [round(bound, 4) for bound in wilson_interval(48 / 82, 82)]
-    [0.4773, 0.6859]
+    [0.4773, 0.6858]
     """
     spread = quantile**2 / images
     centre = (accuracy + spread / 2) / (1 + spread)

@@ -3,17 +3,16 @@
 import dataclasses
 import json
 import os
-import re
 import zlib
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_safetensors
 
 from rungwise.errors import DamagedError, RunError
-from rungwise.storage import replacing
+from rungwise.storage import write_bytes
 from rungwise.techniques import EpochRecord, Weights
 from rungwise.training.loop import Training
 from rungwise.training.parsing import dump_training
@@ -127,18 +126,8 @@ def write_tensors(path: Path, tensors: Weights, metadata: dict[str, Any]) -> Non
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps({**metadata, CHECKSUM: _checksum(plain, metadata)})
-    with replacing(path) as temporary:
-        try:
-            save_file(plain, temporary, {"rungwise": text})
-        except SafetensorError as error:
-            raise _as_os_error(error) from error
-
-
-def _as_os_error(error: SafetensorError) -> OSError:
-    """Recover the system's error number, which safetensors only prints."""
-    match = re.search(r"os error (\d+)|code: (\d+)", str(error))
-    number = int(match[1] or match[2]) if match else 0
-    return OSError(number, os.strerror(number) if number else str(error))
+    # Not `save_file`, which puts a file of its own, without our mode and lock, in this one's place.
+    write_bytes(path, as_safetensors(plain, {"rungwise": text}))
 
 
 def _checksum(tensors: Weights, metadata: dict[str, Any]) -> int:
