@@ -3,22 +3,27 @@
 import contextlib
 import csv
 import dataclasses
+import importlib
 import itertools
+import json
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from rungwise.augment import Flip, MirroredCopies
+from rungwise.augment import AUGMENTATIONS, Flip, MirroredCopies
 from rungwise.augment.views import Mirror
 from rungwise.data import Dataset
 from rungwise.errors import ConfigError, RunError, StorageError
 from rungwise.ladder import job as module
 from rungwise.ladder.job import Job, make_job, training_key
+from rungwise.ladder.recipes import RECIPES
 from rungwise.ladder.run import CHECKED_FILES, NEEDED_FIGURES, Run, open_run
 from rungwise.models import MLP, Compact
 from rungwise.models.summary import summarize
@@ -35,8 +40,9 @@ from rungwise.techniques import (
 )
 from rungwise.training import checkpoint
 from rungwise.training.checkpoint import read_tensors
-from rungwise.training.loop import Progress
+from rungwise.training.loop import ENGINE_VERSION, Progress
 from rungwise.training.optimizer import SGD
+from rungwise.training.parsing import dump_training
 from rungwise.training.recipe import Members, Recipe
 from rungwise.training.schedule import CyclicCosine, OneCycle
 from rungwise.training.seed import Seed
@@ -261,6 +267,36 @@ def test_data_subset_and_engine_change_the_key(
     assert training_key(recipe, replace(digits, per_class=5)) != before
     monkeypatch.setattr(module, "ENGINE_VERSION", module.ENGINE_VERSION + 1)
     assert training_key(recipe, digits) != before
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_the_key_of_a_named_recipe_covers_settings_data_and_engine_alone(
+    name: str, digits: Dataset
+) -> None:
+    settings = module._canonical(dump_training(RECIPES[name]))
+    content = json.dumps([settings, digits.fingerprint, ENGINE_VERSION], sort_keys=True)
+
+    assert training_key(RECIPES[name], digits) == sha256(content.encode()).hexdigest()[:10]
+
+
+def test_what_code_of_a_users_own_does_changes_the_key(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "from rungwise.augment import Flip\nclass Own(Flip):\n    STRENGTH = 1\n"
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def key(text: str) -> str:
+        (tmp_path / "own_flip.py").write_text(text)
+        importlib.invalidate_caches()
+        sys.modules.pop("own_flip", None)
+        own = importlib.import_module("own_flip").Own
+        monkeypatch.setitem(AUGMENTATIONS, "own", own)
+        return training_key(Recipe(model=MLP(), augment=(own(),)), digits)
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    first = key(code)
+    assert key(code.replace("= 1", "= 23")) != first
+    assert key(code) == first
 
 
 def test_what_was_trained_is_found_again_under_another_name(job: Job) -> None:

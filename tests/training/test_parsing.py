@@ -1,3 +1,4 @@
+import dataclasses
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from rungwise.augment import Cutout, Flip, Shift
+from rungwise.augment import AUGMENTATIONS, Cutout, Flip, Shift
 from rungwise.augment.views import VIEWS, Mirror, RandomCopies
 from rungwise.errors import ConfigError, UsageError
 from rungwise.ladder.recipes import RECIPES
@@ -14,8 +15,10 @@ from rungwise.models import MLP, Compact
 from rungwise.techniques import EarlyStopping, Mixup
 from rungwise.training.optimizer import SGD, Adam, AdamW
 from rungwise.training.parsing import (
+    REGISTRIES,
     dump_recipe,
     load_recipe,
+    name_in,
     override,
     parse_component,
     parse_recipe,
@@ -374,3 +377,37 @@ def test_the_given_recipe_stays_as_it_is() -> None:
     override(BASE, ["epochs=3", "optimizer.lr=0.5"])
 
     assert dump_recipe(BASE) == before
+
+
+def test_every_registry_of_a_recipe_has_a_place() -> None:
+    fields = [*dataclasses.fields(Recipe), *dataclasses.fields(Members)]
+    used = [item.metadata["registry"] for item in fields if "registry" in item.metadata]
+
+    assert all(any(one is known for known in REGISTRIES.values()) for one in used)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Unregistered(Flip):
+    """An augmentation that has no name."""
+
+
+def test_a_class_without_a_name_is_refused_with_what_to_do() -> None:
+    recipe = Recipe(model=MLP(), augment=(Unregistered(),))
+
+    with pytest.raises(ConfigError, match="Unregistered has no name in") as caught:
+        dump_recipe(recipe)
+    assert caught.value.fix is not None
+    before = dict(AUGMENTATIONS)
+    try:
+        exec(caught.value.fix, {"Unregistered": Unregistered})
+        assert dump_recipe(recipe)["augment"] == [{"name": "unregistered"}]
+    finally:
+        AUGMENTATIONS.clear()
+        AUGMENTATIONS.update(before)
+
+
+@pytest.mark.parametrize("component", ["flip", Flip, 3])
+def test_what_is_no_component_is_refused_with_what_to_do(component: Any) -> None:
+    with pytest.raises(ConfigError, match="is not a component") as caught:
+        name_in(AUGMENTATIONS, component)
+    assert "Flip()" in str(caught.value)

@@ -1,7 +1,8 @@
 """A job: a run that may still have to be trained, and the training of it.
 
-The key of a run covers what determines the weights: the training part of the recipe, the data's
-content and the engine's version. So what was trained once is found again, whatever it is called.
+The key of a run covers what determines the weights: the training part of the recipe, the source of
+what in it is not the package's own, the data's content and the engine's version. So what was
+trained once is found again, whatever it is called.
 """
 
 import contextlib
@@ -35,10 +36,11 @@ from rungwise.training import checkpoint
 from rungwise.training.course import Course, course_of
 from rungwise.training.loop import ENGINE_VERSION, Progress, Training
 from rungwise.training.operations import first_operations, training_operations
-from rungwise.training.parsing import dump_training, recipe_text
+from rungwise.training.parsing import dump_training, recipe_text, training_parts
 from rungwise.training.readiness import made_ready
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
+from rungwise.training.sources import own_sources
 
 SECONDS_BETWEEN_SAVES = 5.0
 
@@ -325,8 +327,9 @@ def make_jobs(
 def training_key(recipe: Recipe, dataset: Dataset) -> str:
     """Return ten hexadecimal digits over all that determines the trained weights but the seed."""
     settings = _canonical(dump_training(recipe))
-    content = json.dumps([settings, dataset.fingerprint, ENGINE_VERSION], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:10]
+    sources = own_sources(training_parts(recipe))
+    content = [settings, dataset.fingerprint, ENGINE_VERSION, *([sources] if sources else [])]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _canonical(value: Any) -> Any:

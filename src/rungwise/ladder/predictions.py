@@ -18,6 +18,7 @@ from rungwise.prediction.predictor import Predictor, combine
 from rungwise.training.checkpoint import read_tensors, write_tensors
 from rungwise.training.parsing import dump_recipe
 from rungwise.training.recipe import Recipe
+from rungwise.training.sources import own_sources
 
 Part = Literal["validation", "test"]
 
@@ -67,11 +68,13 @@ def predictor_of(recipe: Recipe, runs: Sequence[Run], device: torch.device) -> P
 def prediction_key(recipe: Recipe, runs: Sequence[Run], images: LabelledImages) -> str:
     """Return ten hexadecimal digits over nets, views, temperatures and images."""
     plain = dump_recipe(recipe)
+    sources = own_sources([recipe.views, recipe.augment]) if recipe.views else []
     content = [
         [run.summary["files"]["model.safetensors"] for run in runs],
         plain["views"],
         plain["augment"] if recipe.views else None,
         images.fingerprint,
         *(["temperatures"] if recipe.temperature_scaling else []),  # theirs are in the nets' files
+        *([sources] if sources else []),
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]

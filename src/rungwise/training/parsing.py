@@ -15,13 +15,29 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 import yaml
 
+from rungwise.augment import AUGMENTATIONS
+from rungwise.augment.views import VIEWS
 from rungwise.errors import ConfigError, UnknownNameError, UsageError, nearest
+from rungwise.models import MODELS
+from rungwise.techniques import TECHNIQUES
+from rungwise.training.optimizer import OPTIMIZERS
 from rungwise.training.recipe import Recipe
+from rungwise.training.schedule import SCHEDULES
 
 Problems = list[str]
 
 PREDICTION = ("name", "views", "ensemble", "temperature_scaling")
 """Settings of a recipe that do not determine the trained weights."""
+
+REGISTRIES: dict[str, Mapping[str, type]] = {
+    "rungwise.models.MODELS": MODELS,
+    "rungwise.augment.AUGMENTATIONS": AUGMENTATIONS,
+    "rungwise.techniques.TECHNIQUES": TECHNIQUES,
+    "rungwise.training.optimizer.OPTIMIZERS": OPTIMIZERS,
+    "rungwise.training.schedule.SCHEDULES": SCHEDULES,
+    "rungwise.augment.views.VIEWS": VIEWS,
+}
+"""Where the classes of components have their names."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -145,6 +161,12 @@ def dump_training(recipe: Recipe) -> dict[str, Any]:
     return {key: plain[key] for key in plain if key not in PREDICTION}
 
 
+def training_parts(recipe: Recipe) -> list[Any]:
+    """Return the values of the settings that determine the trained weights."""
+    names = [item.name for item in dataclasses.fields(recipe) if item.name not in PREDICTION]
+    return [getattr(recipe, name) for name in names]
+
+
 def recipe_text(recipe: Recipe) -> str:
     """Return the fully resolved recipe as YAML."""
     plain = dump_recipe(recipe)
@@ -253,8 +275,34 @@ def _dump(value: Any, registry: Mapping[str, type] | None) -> Any:
 
 
 def name_in(registry: Mapping[str, type], component: Any) -> str:
-    """Return the name under which a component's class stands in its registry."""
-    return next(name for name, member in registry.items() if member is type(component))
+    """Return the name under which a component's class stands in its registry.
+
+    Raises:
+        ConfigError: It stands there under none, or is no component at all.
+    """
+    name = next((name for name, member in registry.items() if member is type(component)), None)
+    if name is None or not dataclasses.is_dataclass(component):
+        raise _unregistered(registry, component)
+    return name
+
+
+def _unregistered(registry: Mapping[str, type], component: Any) -> ConfigError:
+    """Say what is missing before a component can be written down."""
+    (place,) = (place for place, known in REGISTRIES.items() if known is registry)
+    package, _, table = place.rpartition(".")
+    kind = type(component)
+    if isinstance(component, type | str) or not dataclasses.is_dataclass(component):
+        return ConfigError(
+            f"{component!r} is not a component whose settings can be written down",
+            expected=f"an object of a frozen dataclass that is registered in {place}",
+            fix="write an object, such as Flip(), not its class or its name, and "
+            "@dataclass(frozen=True, kw_only=True) above a class of your own",
+        )
+    return ConfigError(
+        f"the class {kind.__name__} has no name in {place}",
+        expected="a class of your own that is registered before it is used",
+        fix=f"from {package} import {table}; {table}[{kind.__name__.lower()!r}] = {kind.__name__}",
+    )
 
 
 def _parse_dataclass(cls: type, value: Any, place: str, problems: Problems) -> Any:
