@@ -184,11 +184,17 @@ def _live(name: str) -> bytes:
 def _seen(value: Any) -> list[str]:
     """Return what a function or a class holds: code, defaults and plain values."""
     if isinstance(value, FunctionType):
-        return [repr((hash(value.__code__), value.__defaults__, value.__kwdefaults__))]
+        return [repr((_written(value.__code__), value.__defaults__, value.__kwdefaults__))]
     if isinstance(value, type):
         plain = [repr(one) for one in vars(value).items() if _is_plain(one[1])]
         return plain + [text for member in _functions(value) for text in _seen(member)]
     return []
+
+
+def _written(code: CodeType) -> tuple[Any, ...]:
+    """Return a function's instructions, whatever line they stand on."""
+    constants = [_written(one) if isinstance(one, CodeType) else one for one in code.co_consts]
+    return code.co_code, code.co_names, code.co_varnames, constants
 
 
 def _functions(kind: type) -> list[Any]:
