@@ -1,5 +1,6 @@
 """What of a recipe is not the package's own, and whether its code has changed."""
 
+import dataclasses
 import importlib
 import sys
 import types
@@ -200,6 +201,18 @@ def test_without_a_file_another_process_finds_nothing(
     monkeypatch.setattr("rungwise.training.sources.PROCESS", "another")
 
     assert seen(notebook) != first
+
+
+def test_a_class_that_no_module_holds_is_seen_all_the_same() -> None:
+    def made(power: int) -> Any:
+        def change_images(self: Any, images: Any, rng: Any) -> Any:
+            return images**power
+
+        space = {"change_images": change_images, "POWER": power}
+        return dataclasses.make_dataclass("Made", [], bases=(Flip,), frozen=True, namespace=space)()
+
+    with pytest.warns(UserWarning, match="source of Made cannot be read: types"):
+        assert own_sources([made(1)]) != own_sources([made(2)])
 
 
 def test_settings_are_not_source() -> None:

@@ -67,7 +67,7 @@ def _digests(kind: type) -> list[str]:
         content = _content(name)
         if content is None:
             unread.append(name)
-            content = _live(name)
+            content = _live(name, kind)
         digests.append(_digest(content))
     if unread:
         warnings.warn(
@@ -89,6 +89,7 @@ def _modules_of(kind: type) -> set[str]:
     """Return the names of the modules that say what a class does."""
     bases = {base.__module__ for base in kind.__mro__ if not _is_ours(base)}
     found = {name for name in bases if _top(name) not in sys.stdlib_module_names}
+    found.add(kind.__module__)
     root, waiting = _root(kind.__module__), list(found)
     while waiting:
         module = waiting.pop()
@@ -162,14 +163,15 @@ def _file(name: str) -> Path | None:
 
 
 def _content(name: str) -> bytes | None:
-    file = _file(name)
+    """Return a module's file; None where there is none that says what its classes do."""
+    file = None if _top(name) in sys.stdlib_module_names else _file(name)
     try:
         return file.read_bytes() if file else None
     except OSError:
         return None
 
 
-def _live(name: str) -> bytes:
+def _live(name: str, kind: type) -> bytes:
     """Return what can be seen of a module without a file, such as a notebook, in this process."""
     values = vars(sys.modules[name]) if name in sys.modules else {}
     own = {place: value for place, value in values.items() if _defined_in(value) == name}
@@ -178,7 +180,7 @@ def _live(name: str) -> bytes:
         place: repr(values[place]) for place in used & values.keys() if _is_plain(values[place])
     }
     seen = {place: _seen(value) for place, value in own.items()}
-    return repr((PROCESS, sorted(seen.items()), sorted(plain.items()))).encode()
+    return repr((PROCESS, _seen(kind), sorted(seen.items()), sorted(plain.items()))).encode()
 
 
 def _seen(value: Any) -> list[str]:
