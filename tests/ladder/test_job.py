@@ -273,7 +273,7 @@ def test_data_subset_and_engine_change_the_key(
 def test_the_key_of_a_named_recipe_covers_settings_data_and_engine_alone(
     name: str, digits: Dataset
 ) -> None:
-    settings = module._canonical(dump_training(RECIPES[name]))
+    settings = module.canonical(dump_training(RECIPES[name]))
     content = json.dumps([settings, digits.fingerprint, ENGINE_VERSION], sort_keys=True)
 
     assert training_key(RECIPES[name], digits) == sha256(content.encode()).hexdigest()[:10]

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from rungwise.data import Dataset, load_as_recorded
 from rungwise.data.resized import identified_like
@@ -14,9 +15,10 @@ from rungwise.ladder.numbers import counted
 from rungwise.ladder.result import ClimbResult
 from rungwise.ladder.run import Run, open_run
 from rungwise.ladder.rung import Ladder, Rung
+from rungwise.prediction.words import prediction_words
 from rungwise.report.climb_page import write_climb_report
 from rungwise.training.device import choose_device
-from rungwise.training.parsing import dump_recipe
+from rungwise.training.parsing import dump_recipe, predicting
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
 
@@ -26,15 +28,40 @@ Size = tuple[int, int] | None
 """(height, width) that image files were resized to."""
 
 
-def compare(runs: Sequence[Path | str], *, device: str = "auto") -> ClimbResult:
+class Group(NamedTuple):
+    """Runs of one recipe.
+
+    Args:
+        recipe: As it predicts here.
+        key: Of its training.
+        runs: One or more.
+    """
+
+    recipe: Recipe
+    key: str
+    runs: list[Run]
+
+
+def compare(
+    runs: Sequence[Path | str],
+    *,
+    views: str | None = None,
+    temperature_scaling: bool | None = None,
+    device: str = "auto",
+) -> ClimbResult:
     """Compare finished runs of one data set on their validation images, and write the report.
 
     Runs of one recipe with different seeds are taken together. Every recipe is compared with the
-    first one, paired over the seeds that all recipes have. Image files may have been loaded at
-    different sizes: they are the same images, and are paired so. The test set stays sealed.
+    first one, paired over the seeds that all recipes have. Each predicts as it says, with its
+    views, ensemble and temperatures, unless something else is asked for. Image files may have been
+    loaded at different sizes: they are the same images, and are paired so. The test set stays
+    sealed.
 
     Args:
         runs: Folders of finished runs below one folder of runs, of two recipes or more.
+        views: Test-time augmentation of all recipes instead of their own: `none`, a name such as
+            `mirror`, or `{name: mirror, pixels: 1}`.
+        temperature_scaling: Whether all scale by their temperatures, instead of what they say.
         device: auto, cpu, cuda or cuda:N; where predictions are made that are not on file.
 
     Raises:
@@ -51,7 +78,7 @@ def compare(runs: Sequence[Path | str], *, device: str = "auto") -> ClimbResult:
     root = _root_of(opened)
     data = _data_of(opened)
     dataset = next(iter(data.values()))
-    groups = _by_recipe(opened, data)
+    groups = _by_recipe(opened, data, views, temperature_scaling)
     _require_held_out(opened, dataset)
     seeds, unpaired = _common_seeds(groups)
     work = Climb(
@@ -104,19 +131,30 @@ def _not_where_stored(problem: str) -> RunError:
     )
 
 
-def _by_recipe(runs: Sequence[Run], data: dict[Size, Dataset]) -> dict[str, list[Run]]:
-    """Group the runs by what determines their weights but the seed.
+def _by_recipe(
+    runs: Sequence[Run],
+    data: dict[Size, Dataset],
+    views: str | None,
+    temperature_scaling: bool | None,
+) -> list[Group]:
+    """Group the runs by what determines their answers but the seed.
 
     Raises:
         RunError: Another version trained one of them.
         UsageError: All are of one recipe.
     """
-    groups: dict[str, list[Run]] = {}
+    groups: list[Group] = []
     for run in runs:
-        key = training_key(run.recipe(), data[_size_of(run)])
+        recipe = predicting(run.recipe(), views, temperature_scaling)
+        key = training_key(recipe, data[_size_of(run)])
         if run.summary.get("key") != key:
             raise _outdated(run)
-        groups.setdefault(key, []).append(run)
+        alike = (one for one in groups if one.key == key and one.recipe.predicts_like(recipe))
+        group = next(alike, None)
+        if group is None:
+            groups.append(Group(recipe, key, [run]))
+        else:
+            group.runs.append(run)
     if len(groups) < 2:
         raise _nothing_to_compare("all runs are of one recipe")
     return groups
@@ -134,7 +172,7 @@ def _outdated(run: Run) -> RunError:
     command = ["rungwise", "train", str(run.summary["data"])]
     command += ["--recipe", str(run.path / "recipe.yaml"), "--seed", str(run.summary["seed"])]
     return RunError(
-        f"{run.path} was trained by another version of rungwise, which trains otherwise",
+        f"{run.path} was trained by another version of rungwise, or of code of your own in it",
         expected="runs of this version: what versions differ in would pass for a gain",
         fix=f"train it again: {shlex.join(command)}",
     )
@@ -187,12 +225,12 @@ def _require_held_out(runs: Sequence[Run], dataset: Dataset) -> None:
         _require_one("share of validation images", {str(run.recipe().validation) for run in runs})
 
 
-def _ladder_of(groups: dict[str, list[Run]], data: dict[Size, Dataset]) -> Ladder:
+def _ladder_of(groups: list[Group], data: dict[Size, Dataset]) -> Ladder:
     rungs: list[Rung] = []
     dataset = next(iter(data.values()))
-    for key, runs in groups.items():
-        recipe = runs[0].recipe()
+    for recipe, _, runs in groups:
         if recipe.name in {rung.name for rung in rungs}:
+            key = runs[0].path.resolve().parent.name.rpartition("-")[2]
             recipe = replace(recipe, name=f"{recipe.name}-{key}")
         base = rungs[0].name if rungs else None
         size = data[_size_of(runs[0])].train.shape[1:]
@@ -204,24 +242,26 @@ def _ladder_of(groups: dict[str, list[Run]], data: dict[Size, Dataset]) -> Ladde
 
 
 def _difference(recipe: Recipe, size: Size, before: Sequence[Rung]) -> str:
-    """Name the settings in which the recipe differs from the first one, and another image size."""
+    """Name the settings and the image size that differ from the first's, and the prediction."""
+    words = prediction_words(recipe, recipe.nets * len(recipe.member_recipes()))
+    way = "" if recipe.predicts_like(recipe.single()) else f"; {words}"
     if not before:
-        return "what the others are compared with"
+        return f"what the others are compared with{way}"
     first, own = dump_recipe(before[0].recipe), dump_recipe(recipe)
     settings = [key for key in own if key != "name" and own[key] != first[key]]
     if size is not None:
         settings.append(f"image size ({size[0]}x{size[1]})")
-    return "other " + ", ".join(settings)
+    return f"other {', '.join(settings)}{way}"
 
 
-def _common_seeds(groups: dict[str, list[Run]]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+def _common_seeds(groups: list[Group]) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Return the seeds that all recipes have, and a sentence on each run of another seed.
 
     Raises:
         UsageError: There is no such seed.
     """
-    runs = [run for group in groups.values() for run in group]
-    seeds = [{_seed_of(run) for run in group} for group in groups.values()]
+    runs = [run for group in groups for run in group.runs]
+    seeds = [{_seed_of(run) for run in group.runs} for group in groups]
     common = sorted(seed.draw for seed in set.intersection(*seeds) if not seed.member)
     if not common:
         raise UsageError(

@@ -23,20 +23,20 @@ import torch
 
 import rungwise
 from rungwise.data import Dataset, LabelledImages, Parts, draw
-from rungwise.ladder.environment import describe_environment
 from rungwise.ladder.lock import holding
-from rungwise.ladder.run import CHECKED_FILES, Run, explaining_access, open_run, slug
+from rungwise.ladder.run import Run, begin_run, explaining_access, finish_run, open_run, slug
 from rungwise.models.input import network_shape
 from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.origin import Figures, Origin
+from rungwise.prediction.predictor import Predictor
 from rungwise.prediction.trained import trained_predictor
-from rungwise.storage import explaining_storage, remove_left_behind, sha256, write_text
+from rungwise.storage import explaining_storage, remove_left_behind, write_text
 from rungwise.techniques import EpochRecord
 from rungwise.training import checkpoint
 from rungwise.training.course import Course, course_of
 from rungwise.training.loop import ENGINE_VERSION, Progress, Training
 from rungwise.training.operations import first_operations, training_operations
-from rungwise.training.parsing import dump_training, recipe_text, training_parts
+from rungwise.training.parsing import dump_training, training_parts
 from rungwise.training.readiness import made_ready
 from rungwise.training.recipe import Recipe
 from rungwise.training.seed import Seed
@@ -50,7 +50,7 @@ class Job:
     """A run that may still have to be trained.
 
     Args:
-        recipe: With precision resolved, without views and ensemble.
+        recipe: With precision resolved, without ensemble.
         dataset: The data set.
         seed: Keys the draw of the data and all randomness of the training.
         root: The folder of all runs.
@@ -213,7 +213,7 @@ class Job:
         try:
             for progress in training.steps():
                 if not started:  # a recipe whose first step fails leaves no folder behind
-                    self._start(folder)
+                    begin_run(folder, self.recipe, self.device)
                     started = True
                 if progress.record:
                     write_text(folder / "metrics.csv", metrics_text(training.history))
@@ -226,11 +226,6 @@ class Job:
             raise
         self._finish(training, folder, parts)
 
-    def _start(self, folder: Path) -> None:
-        write_text(folder / "recipe.yaml", recipe_text(self.recipe))
-        environment = describe_environment(self.device)
-        write_text(folder / "environment.json", json.dumps(environment, indent=1))
-
     def _finish(self, training: Training, folder: Path, parts: Parts) -> None:
         resizes = self.dataset.image_size is not None
         predictor = trained_predictor(training, parts, resizes=resizes)
@@ -239,15 +234,12 @@ class Job:
         origin = self._origin(parts, len(training.history))
         predictor = replace(predictor, origins=(origin,) * len(predictor.nets))
         if parts.validation is not None:
-            measured = evaluate(predictor.probabilities_of(parts.validation), parts.validation)
-            summary["val_balanced_accuracy"] = measured.balanced_accuracy
-            if len(predictor.nets) > 1:
-                # The history is of the last net alone; the run's figures are its predictor's.
-                summary |= {"val_accuracy": measured.accuracy, "val_loss": measured.loss}
-            predictor = predictor.measured(_held_out_figures(summary, parts.validation))
-        predictor.save(folder / "model.safetensors")
-        summary["files"] = {name: sha256(folder / name) for name in CHECKED_FILES}
-        write_text(folder / "summary.json", json.dumps(summary, indent=1))
+            # The history is of the last net as it is; the run's figures are its predictor's.
+            alone = len(predictor.nets) == 1 and self.recipe.predicts_like(self.recipe.single())
+            loss = summary["val_loss"] if alone else None
+            predictor, figures = measured_on(parts.validation, predictor, loss)
+            summary |= figures
+        finish_run(folder, predictor, summary)
         (folder / "last.safetensors").unlink(missing_ok=True)
 
     def _origin(self, parts: Parts, epochs: int) -> Origin:
@@ -292,13 +284,25 @@ def _image_counts(parts: Parts) -> dict[str, int]:
     return {part: len(images) for part, images in parts.by_name.items()}
 
 
-def _held_out_figures(summary: dict[str, Any], images: LabelledImages) -> Figures:
-    return Figures(
-        part="validation",
-        images=len(images),
-        accuracy=summary["val_accuracy"],
-        loss=summary["val_loss"],
-    )
+def measured_on(
+    images: LabelledImages, predictor: Predictor, objective: float | None = None
+) -> tuple[Predictor, dict[str, float]]:
+    """Return a predictor with its figures on images that were held out, and these for a summary.
+
+    Args:
+        images: The images.
+        predictor: What is measured.
+        objective: The training's whole loss on them, where that is told instead of cross-entropy.
+    """
+    found = evaluate(predictor.probabilities_of(images), images)
+    loss = found.loss if objective is None else objective
+    summary = {
+        "val_accuracy": found.accuracy,
+        "val_balanced_accuracy": found.balanced_accuracy,
+        "val_loss": loss,
+    }
+    figures = Figures(part="validation", images=len(images), accuracy=found.accuracy, loss=loss)
+    return predictor.measured(figures), summary
 
 
 def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: torch.device) -> Job:
@@ -326,18 +330,18 @@ def make_jobs(
 
 def training_key(recipe: Recipe, dataset: Dataset) -> str:
     """Return ten hexadecimal digits over all that determines the trained weights but the seed."""
-    settings = _canonical(dump_training(recipe))
+    settings = canonical(dump_training(recipe))
     sources = own_sources(training_parts(recipe))
     content = [settings, dataset.fingerprint, ENGINE_VERSION, *([sources] if sources else [])]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 
 
-def _canonical(value: Any) -> Any:
+def canonical(value: Any) -> Any:
     """Write 1.0 as 1, so that equal settings have one key however they were written."""
     if isinstance(value, dict):
-        return {name: _canonical(item) for name, item in value.items()}
+        return {name: canonical(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_canonical(item) for item in value]
+        return [canonical(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -70,7 +70,7 @@ def prediction_key(recipe: Recipe, runs: Sequence[Run], images: LabelledImages) 
     plain = dump_recipe(recipe)
     sources = own_sources([recipe.views, recipe.augment]) if recipe.views else []
     content = [
-        [run.summary["files"]["model.safetensors"] for run in runs],
+        [net for run in runs for net in run.nets()],
         plain["views"],
         plain["augment"] if recipe.views else None,
         images.fingerprint,

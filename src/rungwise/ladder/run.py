@@ -1,7 +1,7 @@
 """A finished run: a recipe trained on a data set with a seed, in a folder of its own.
 
 runs/<data>/<recipe>-<hash>/seed-<n>/
-    recipe.yaml         the fully resolved recipe
+    recipe.yaml         the fully resolved recipe, with what it says of prediction
     environment.json    machine, libraries, device
     metrics.csv         one line for each epoch
     last.safetensors    the state to go on from, while the run is unfinished
@@ -21,10 +21,11 @@ from typing import Any
 import torch
 
 from rungwise.errors import RunError
+from rungwise.ladder.environment import describe_environment
 from rungwise.prediction.predictor import Predictor
-from rungwise.storage import sha256
+from rungwise.storage import sha256, write_text
 from rungwise.training import checkpoint
-from rungwise.training.parsing import load_recipe
+from rungwise.training.parsing import load_recipe, recipe_text
 from rungwise.training.recipe import Recipe
 
 RECIPE_FOLDER = re.compile(r"(?P<recipe>[\w.-]+)-(?P<key>[0-9a-f]{10})")
@@ -70,8 +71,13 @@ class Run:
         return load_recipe(self.path / "recipe.yaml")
 
     def predictor(self, device: torch.device | None = None) -> Predictor:
-        """Read the trained predictor."""
+        """Read the trained predictor, which predicts as the run's recipe says."""
         return Predictor.load(self.path / "model.safetensors", device)
+
+    def nets(self) -> list[str]:
+        """Return the checksums of the files of the nets: its own, or those it is assembled of."""
+        own = self.summary["files"]
+        return [net["model.safetensors"] for net in self.summary.get("nets", [own])]
 
     def history(self) -> list[dict[str, float | None]]:
         """Read `metrics.csv`: a row for each epoch; None where there was no validation."""
@@ -96,6 +102,28 @@ def open_run(folder: Path) -> Run:
             if sha256(folder / name) != summary["files"].get(name):
                 raise checkpoint.damaged(folder / name, "it was altered after the training")
     return Run(folder, summary)
+
+
+def begin_run(folder: Path, recipe: Recipe, device: torch.device) -> None:
+    """Write what is known of a run before it is finished.
+
+    Raises:
+        StorageError: The disk is full or the folder cannot be written.
+    """
+    write_text(folder / "recipe.yaml", recipe_text(recipe))
+    environment = describe_environment(device)
+    write_text(folder / "environment.json", json.dumps(environment, indent=1))
+
+
+def finish_run(folder: Path, predictor: Predictor, summary: dict[str, Any]) -> None:
+    """Write the predictor and the summary, with the checksums of all files.
+
+    Raises:
+        StorageError: The disk is full or the folder cannot be written.
+    """
+    predictor.save(folder / "model.safetensors")
+    files = {name: sha256(folder / name) for name in CHECKED_FILES}
+    write_text(folder / "summary.json", json.dumps({**summary, "files": files}, indent=1))
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """From a finished training to the predictor that its nets make."""
 
+from dataclasses import replace
+
 from rungwise.data.parts import Parts
 from rungwise.prediction.predictor import Predictor
 from rungwise.training.loop import Training
@@ -13,7 +15,7 @@ def trained_predictor(training: Training, parts: Parts, *, resizes: bool = False
         parts: What it was trained and validated with.
         resizes: Whether image files of another size are to be resized.
     """
-    recipe, nets = training.recipe, training.trained_networks()
+    recipe, nets = training.recipe.single(), training.trained_networks()
     predictor = Predictor(
         recipe=recipe,
         members=(recipe,) * len(nets),
@@ -23,6 +25,6 @@ def trained_predictor(training: Training, parts: Parts, *, resizes: bool = False
         resizes=resizes,
         device=training.device,
     )
-    if parts.validation is None or recipe.validation == "test":
-        return predictor
-    return predictor.calibrated_on(parts.validation)
+    if parts.validation is not None and recipe.validation != "test":
+        predictor = predictor.calibrated_on(parts.validation)
+    return replace(predictor, recipe=training.recipe)

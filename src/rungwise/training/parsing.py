@@ -186,6 +186,25 @@ def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     return with_settings(recipe, map(_place_and_value, settings), title)
 
 
+def predicting(recipe: Recipe, views: str | None, temperature_scaling: bool | None) -> Recipe:
+    """Return the recipe with another way to predict; what is None stays as it is.
+
+    Args:
+        recipe: Says how to predict otherwise.
+        views: `none`, or views as `parse_component` reads them.
+        temperature_scaling: Whether temperatures are used.
+
+    Raises:
+        ConfigError: There are no such views, or the recipe cannot use them.
+    """
+    if views is not None:
+        chosen = None if views == "none" else parse_component(VIEWS, views, "--views")
+        recipe = dataclasses.replace(recipe, views=chosen)
+    if temperature_scaling is not None:
+        recipe = dataclasses.replace(recipe, temperature_scaling=temperature_scaling)
+    return recipe
+
+
 def _place_and_value(setting: str) -> tuple[str, Any]:
     place, equals, value = setting.partition("=")
     if not equals or not place:

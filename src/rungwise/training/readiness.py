@@ -24,4 +24,5 @@ def made_ready(recipe: Recipe, train: LabelledImages, device: torch.device) -> R
     require_work(recipe, shape, train.classes)
     course_of(recipe, len(train))
     resolved = precision.resolve(recipe.precision, device, model.flops * recipe.batch_size)
-    return replace(recipe.single(), precision=resolved)
+    net = recipe.single() if recipe.ensemble else recipe
+    return replace(net, precision=resolved)

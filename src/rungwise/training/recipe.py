@@ -122,11 +122,22 @@ class Recipe:
         """Return the recipe of one net, without what only concerns prediction but the name."""
         return replace(self, views=None, ensemble=(), temperature_scaling=False)
 
+    def predicts_like(self, other: "Recipe") -> bool:
+        """Whether both use trained nets in one way: views, ensemble and temperatures."""
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("views", "ensemble", "temperature_scaling")
+        )
+
     def member_recipes(self) -> tuple["Recipe", ...]:
-        """Return the recipe that each net is trained with: one, or one for each member."""
-        single = self.single()
+        """Return the recipe that each net is trained with: one, or one for each member.
+
+        A member predicts as one net does, without views: what the recipe says of prediction it
+        says of all together.
+        """
         if not self.ensemble:
-            return (single,)
+            return (self,)
+        single = self.single()
         return tuple(
             single if group.augment is None else replace(single, augment=group.augment)
             for group in self.ensemble

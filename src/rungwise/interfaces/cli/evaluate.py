@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from cyclopts import Parameter
 
-from rungwise.interfaces.cli.options import BadFiles, Output, Place
+from rungwise.interfaces.cli.options import BadFiles, Output, Place, Prediction
 from rungwise.interfaces.cli.printing import print_json, print_table
 from rungwise.ladder.numbers import counted, percent, percent_interval
 
 if TYPE_CHECKING:
     import torch
 
-    from rungwise.augment.views import Views
     from rungwise.data import LabelledImages
     from rungwise.interfaces.cli.judging import Chosen
     from rungwise.prediction.metrics import Evaluation
@@ -26,16 +25,15 @@ def evaluate(
     /,
     *,
     with_: Annotated[list[Path] | None, Parameter(name="--with", negative="")] = None,
-    views: str | None = None,
-    temperature_scaling: bool | None = None,
     part: Literal["test", "validation"] = "test",
     bad_files: BadFiles | None = None,
     save: Path | None = None,
     errors: Path | None = None,
+    prediction: Prediction = Prediction(),
     place: Place = Place(),
     output: Output = Output(),
 ) -> None:
-    """Measure a run, or several as one ensemble, with or without test-time augmentation.
+    """Measure a run, or several as one ensemble, predicting as the recipe says or otherwise.
 
     An evaluation on test images is an opening of the test set and is written to the ledger: that of
     the folder of runs that RUN lies in, or that of --out for a file or a run that was copied. The
@@ -45,11 +43,6 @@ def evaluate(
         run: A run's folder, or a predictor's .safetensors file.
         data: Another data set than the run was trained on.
         with_: A further run whose predictions are averaged with the first; may be repeated.
-        views: Test-time augmentation: none, mirror, random-copies, or with settings such as
-            '{name: random-copies, copies: 50}'. By default those that a predictor's file was
-            saved with.
-        temperature_scaling: Divide each net's logits by the temperature that was fitted on the
-            images it held out. By default as a predictor's file was saved.
         part: `validation` measures on the images that the run held out.
         bad_files: Whether image files of DATA that cannot be read are an error, or left out; the
             run's own data are loaded as for its training.
@@ -59,21 +52,16 @@ def evaluate(
             file they are written only if this is given.
     """
     from rungwise.interfaces.cli.judging import choose_images
-    from rungwise.interfaces.cli.predictors import open_predictor
+    from rungwise.interfaces.cli.predictors import open_predictor, way_facts
     from rungwise.ladder.ledger import record_opening
     from rungwise.ladder.run import open_run
     from rungwise.prediction.metrics import evaluate as measure
-    from rungwise.prediction.predictor import combine
     from rungwise.report.errors_page import write_errors
     from rungwise.report.pictures import confusion
     from rungwise.training.device import choose_device
 
     paths = [run, *(with_ or [])]
-    predictor = combine([open_predictor(path, choose_device(place.device)) for path in paths])
-    if views is not None:
-        predictor = predictor.with_views(_parse_views(views))
-    if temperature_scaling is not None:
-        predictor = predictor.with_temperature_scaling(temperature_scaling)
+    predictor = open_predictor(paths, choose_device(place.device), prediction)
     chosen = choose_images(
         paths, predictor, data, part=part, bad_files=bad_files, offline=place.offline
     )
@@ -87,9 +75,9 @@ def evaluate(
     if save is not None:
         _save(predictor, evaluation, chosen, save)
     if output.json:
-        print_json(evaluation.to_dict() | unseen._asdict())
+        print_json(evaluation.to_dict() | unseen._asdict() | {"prediction": way_facts(predictor)})
     else:
-        _print(evaluation, unseen, f"{len(images)} {chosen.what}")
+        _print(evaluation, unseen, f"{len(images)} {chosen.what}", predictor)
         if save is not None:
             print(f"\nsaved               {save.resolve()}, with its model card")
     if run.is_dir():
@@ -132,13 +120,6 @@ def _on_unseen(
     return _Unseen(float(right.mean()) if len(right) else None, int(known.sum()))
 
 
-def _parse_views(text: str) -> "Views | None":
-    from rungwise.augment.views import VIEWS
-    from rungwise.training.parsing import parse_component
-
-    return None if text == "none" else parse_component(VIEWS, text, "--views")
-
-
 def _save(predictor: "Predictor", evaluation: "Evaluation", chosen: "Chosen", path: Path) -> None:
     """Write the predictor and its model card, with what was just measured on data of its own."""
     from rungwise.interfaces.export.exporting import write_cards
@@ -156,16 +137,12 @@ def _save(predictor: "Predictor", evaluation: "Evaluation", chosen: "Chosen", pa
 
 def _judged(predictor: "Predictor", paths: list[Path], chosen: "Chosen") -> "Judged":
     """Return what a page of errors has to tell of what was judged."""
+    from rungwise.interfaces.cli.predictors import way
     from rungwise.report.errors_page import Judged
-    from rungwise.training.parsing import dump_recipe
 
-    views = dump_recipe(predictor.recipe)["views"]
-    parts = [", ".join(map(str, paths))]
-    parts += ["mean of all"] if len(paths) > 1 else []
-    parts += [f"views {views if isinstance(views, str) else views['name']}"] if views else []
     return Judged(
         title=f"Errors of {predictor.recipe.name} on {chosen.data}",
-        predictor="; ".join(parts),
+        predictor=f"{', '.join(map(str, paths))}; {way(predictor)}",
         images=chosen.images,
         part=chosen.part,
         what=f"{chosen.what} of {chosen.data}",
@@ -191,9 +168,13 @@ def _print_errors(found: "Errors") -> None:
     )
 
 
-def _print(evaluation: "Evaluation", unseen: _Unseen, measured_on: str) -> None:
+def _print(
+    evaluation: "Evaluation", unseen: _Unseen, measured_on: str, predictor: "Predictor"
+) -> None:
     from rungwise.data.names import shortened
+    from rungwise.interfaces.cli.predictors import way
 
+    print(f"predicts with       {way(predictor)}")
     print(f"accuracy            {percent(evaluation.accuracy)}  ({measured_on})")
     print(f"95% interval        {percent_interval(evaluation.accuracy_interval)}")
     if unseen.duplicates and unseen.accuracy_without_duplicates is not None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rungwise.errors import DataError, UsageError
 from rungwise.interfaces.cli.datasets import load_as_trained, load_own, require_shape
-from rungwise.interfaces.cli.options import Output, Switch
+from rungwise.interfaces.cli.options import Output, Prediction, Switch
 from rungwise.interfaces.cli.printing import print_json, print_table
 from rungwise.ladder.numbers import counted
 
@@ -27,6 +27,7 @@ def export(
     parity_images: int = DEFAULT_IMAGES,
     parity_data: str | None = None,
     offline: Switch = False,
+    prediction: Prediction = Prediction(),
     output: Output = Output(),
 ) -> None:
     """Write a predictor as one file for other programs, with a model card beside it.
@@ -50,7 +51,7 @@ def export(
     from rungwise.interfaces.export.parity import spaced
 
     _require_count(parity_images)
-    subject = _subject(run, parity_data, offline)
+    subject = _subject(run, parity_data, offline, prediction)
     require_exportable(subject, to)
     images, of = _images(subject, parity_data, offline)
     path = out or subject.file.with_suffix(FORMATS[to].suffix)
@@ -58,10 +59,12 @@ def export(
     if output.json:
         print_json(file)
     else:
-        _print(file, subject.file)
+        _print(file, subject)
 
 
-def _subject(path: Path, parity_data: str | None, offline: bool) -> "Subject":
+def _subject(
+    path: Path, parity_data: str | None, offline: bool, prediction: Prediction
+) -> "Subject":
     """Return the predictor with all that is known of it.
 
     A run's own data are needed for the card's counts too; with other images to compare on, they
@@ -73,7 +76,7 @@ def _subject(path: Path, parity_data: str | None, offline: bool) -> "Subject":
     from rungwise.interfaces.export.subject import Subject
     from rungwise.ladder.run import open_run
 
-    predictor = open_predictor(path, torch.device("cpu"))
+    predictor = open_predictor([path], torch.device("cpu"), prediction)
     if path.is_file():
         return Subject(predictor, path, None, _recorded_or_none(predictor, offline))
     run = open_run(path)
@@ -139,10 +142,13 @@ def _require_count(images: int) -> None:
         )
 
 
-def _print(file: dict[str, Any], own: Path) -> None:
+def _print(file: dict[str, Any], subject: "Subject") -> None:
+    from rungwise.interfaces.cli.predictors import way
+
     parity = file["parity"]
     print(f"exported    {Path(file['file']).resolve()}")
     print(f"model card  {Path(file['card']).resolve()}")
+    print(f"predicts    with {way(subject.predictor)}")
     print(f"compared    on {parity['images']} {parity['of']}:")
     print(f"  {_agreement(parity['exported'])} ({parity['bound']:g} is allowed)")
     if parity["house_precision"] != "float32":
@@ -159,7 +165,9 @@ def _print(file: dict[str, Any], own: Path) -> None:
         ["median on one thread", "bytes", "1 image", "100 images"],
         [
             [row["name"], f"{size:,}", *(f"{1000 * value:.2f} ms" for value in row["seconds"])]
-            for row, size in zip(file["latency"], (own.stat().st_size, file["bytes"]), strict=True)
+            for row, size in zip(
+                file["latency"], (subject.file.stat().st_size, file["bytes"]), strict=True
+            )
         ],
     )
 

@@ -31,6 +31,19 @@ class WatchedOutput(Output):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """How trained nets are used, where that is not to be as the recipe says."""
+
+    views: str | None = None
+    """Test-time augmentation instead of the recipe's: none, mirror, random-copies, or with
+    settings such as '{name: random-copies, copies: 50}'."""
+    temperature_scaling: bool | None = None
+    """Whether to divide each net's logits by the temperature that was fitted on the images it held
+    out; by default as the recipe says."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """Where runs lie and where the work is done."""
 

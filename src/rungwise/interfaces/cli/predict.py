@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from rungwise.errors import DataError
-from rungwise.interfaces.cli.options import BadFiles, Output
+from rungwise.interfaces.cli.options import BadFiles, Output, Prediction
 from rungwise.interfaces.cli.pictures import STANDARD_INPUT, Named, named_pictures, require_pictures
 from rungwise.interfaces.cli.printing import print_json_list, print_table
 from rungwise.ladder.numbers import percent
@@ -28,6 +28,7 @@ def predict(
     files_from: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     bad_files: BadFiles | None = None,
     device: str = "auto",
+    prediction: Prediction = Prediction(),
     output: Output = Output(),
 ) -> None:
     """Tell the class of each image.
@@ -45,11 +46,12 @@ def predict(
             printed. `skip`: such files are left out with a note, and the exit code is 0.
         device: auto, cpu, cuda or cuda:N.
     """
-    from rungwise.interfaces.cli.predictors import open_predictor
+    from rungwise.interfaces.cli.predictors import note_way, open_predictor
     from rungwise.training.device import choose_device
 
     require_pictures(images or [], files_from)
-    predictor = open_predictor(run, choose_device(device))
+    predictor = open_predictor([run], choose_device(device), prediction)
+    note_way(predictor)
     read = _Reading(predictor, bad_files)
     pictures = read.pixels(named_pictures(images or [], files_from))
     probabilities = predictor.probabilities_in(_batches(pictures))

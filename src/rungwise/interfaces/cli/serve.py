@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from rungwise.extras import require_extra
+from rungwise.interfaces.cli.options import Prediction
 from rungwise.interfaces.serve.limits import Limits
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def serve(
     token: Annotated[str | None, Parameter(env_var="RUNGWISE_TOKEN")] = None,
     name: Annotated[list[str] | None, Parameter(negative="")] = None,
     device: str = "auto",
+    prediction: Prediction = Prediction(),
     limits: Annotated[Limits, Parameter(name="*")] = Limits(),
 ) -> None:
     """Answer over HTTP with a trained net, and show a page to draw and drop pictures on.
@@ -40,7 +42,7 @@ def serve(
         limits: What is refused.
     """
     require_extra("serve", ("fastapi", "uvicorn", "python_multipart"), "`rungwise serve`")
-    from rungwise.interfaces.cli.predictors import open_predictor
+    from rungwise.interfaces.cli.predictors import note_way, open_predictor
     from rungwise.interfaces.serve.app import make_app
     from rungwise.interfaces.serve.gate import Gate, Rate, own_names
     from rungwise.interfaces.serve.limits import RATE_BEYOND_LOOPBACK
@@ -54,7 +56,9 @@ def serve(
         if rate is None:
             rate = RATE_BEYOND_LOOPBACK if open_to_others else 0
         gate = Gate(own_names(host, name or ()), token, Rate(rate) if rate else None)
-        service = Service(open_predictor(run, choose_device(device)), limits)
+        predictor = open_predictor([run], choose_device(device), prediction)
+        service = Service(predictor, limits)
+        note_way(predictor)
         if open_to_others and token is None:
             print(
                 f"warning: whoever reaches port {bound.getsockname()[1]} of this machine may use "

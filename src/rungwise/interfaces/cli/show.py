@@ -127,7 +127,7 @@ def predictor(path: Path, *, output: Output = Output()) -> None:
     from rungwise.interfaces.export.subject import Subject
     from rungwise.ladder.run import open_run
 
-    found = open_predictor(path, torch.device("cpu"))
+    found = open_predictor([path], torch.device("cpu"))
     if path.is_file():
         facts = Subject(found, path).facts()
     else:

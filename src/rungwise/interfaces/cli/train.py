@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from rungwise.interfaces.cli.printing import print_json, print_table
 from rungwise.ladder.numbers import percent, percent_interval
 
 if TYPE_CHECKING:
+    from rungwise.data import Dataset
     from rungwise.ladder.job import Job
     from rungwise.ladder.run import Run
     from rungwise.training.recipe import Recipe
@@ -25,6 +27,7 @@ def train(
     set: Annotated[list[str] | None, Parameter(negative="")] = None,
     seed: str = "0",
     epochs: int | None = None,
+    fit: Switch = False,
     image_size: int | None = None,
     bad_files: BadFiles = "stop",
     test_share: float | None = None,
@@ -37,7 +40,8 @@ def train(
     """Train one recipe; prints where the run lies and its validation accuracy.
 
     The same recipe, data and seed always give the same run; one that is finished is found again.
-    A recipe that is an ensemble gives a run for each net.
+    A recipe that is an ensemble gives a run for each net, and one run that predicts with all. A run
+    predicts as its recipe says: with its views, ensemble and temperatures.
 
     Args:
         data: A named set, NAME@N for N images of each class, a folder, a .csv or .parquet table
@@ -46,6 +50,7 @@ def train(
         set: PLACE=VALUE on top of the recipe, such as optimizer.lr=0.01; may be repeated.
         seed: A whole number, or DRAW.MEMBER for a further net on the same draw of the data.
         epochs: Short for --set epochs=N.
+        fit: Train on all training images, holding none out, as `climb --fit` does.
         image_size: Resize the images of a folder or a table to this many pixels a side.
         bad_files: Whether image files that cannot be read are an error, or left out.
         test_share: Set this share of the images aside as a test part, where the data have none.
@@ -55,6 +60,7 @@ def train(
     """
     from rungwise.data import load
     from rungwise.interfaces.cli.loading import LoadingBar, tell_notes, warn_of_mirroring
+    from rungwise.ladder.assembled import predicting_run
     from rungwise.ladder.job import make_jobs
     from rungwise.ladder.recipes import find_recipe
     from rungwise.training.device import choose_device
@@ -66,6 +72,12 @@ def train(
             "--resume and --restart exclude each other",
             expected="one of them",
             fix="--resume goes on with an unfinished run, --restart trains it anew",
+        )
+    if fit and any(setting.startswith("validation=") for setting in set or ()):
+        raise UsageError(
+            "--fit and --set validation=... exclude each other",
+            expected="one of them: --fit holds no images out",
+            fix="leave one out",
         )
     settings = [*(set or []), *([f"epochs={epochs}"] if epochs is not None else [])]
     chosen = override(find_recipe(recipe), settings) if settings else find_recipe(recipe)
@@ -86,6 +98,8 @@ def train(
             progress=bar,
         )
     tell_notes(dataset)
+    if fit:
+        chosen = _on_all_images(chosen, dataset)
     jobs = make_jobs(chosen, dataset, wanted_seed, place.out, device)
     if dry_run:
         warn_of_mirroring([chosen], dataset)
@@ -101,10 +115,26 @@ def train(
         runs = [
             run or _train(job, quiet=output.quiet) for job, run in zip(jobs, found, strict=True)
         ]
+        whole = predicting_run(chosen, jobs, runs)
     if output.json:
-        _print_json([train_result(run) for run in runs])
+        nets = [train_result(run) for run in runs]
+        print_json(train_result(whole) | ({"nets": nets} if len(runs) > 1 else {}))
     else:
-        _print(runs, chosen, tested=dataset.test is not None)
+        _print(whole, runs, tested=dataset.test is not None)
+
+
+def _on_all_images(recipe: "Recipe", dataset: "Dataset") -> "Recipe":
+    """Return the recipe that trains on all images, or say why it cannot."""
+    from rungwise.ladder.final import on_all_images
+
+    fitted = on_all_images(recipe, dataset)
+    if fitted.validation not in (0, "test") and dataset.validation is None:
+        print(
+            f"note: {recipe.name} holds a share of {recipe.validation:g} of the images out all the "
+            "same: its training, or its temperature scaling, is decided on them",
+            file=sys.stderr,
+        )
+    return fitted
 
 
 def _print_plan(jobs: "list[Job]", as_json: bool) -> None:
@@ -167,25 +197,32 @@ def _train(job: "Job", *, quiet: bool) -> "Run":
     return run
 
 
-def _print(runs: "list[Run]", recipe: "Recipe", *, tested: bool) -> None:
-    if len(runs) == 1:
-        for name, text in _facts(runs[0]).items():
-            print(f"{name:<20} {text}")
-    else:
+def _print(whole: "Run", runs: "list[Run]", *, tested: bool) -> None:
+    if len(runs) > 1:
         facts = [_facts(run) for run in runs]
         print_table(list(facts[0]), [list(row.values()) for row in facts])
         print()
+    for name, text in (_facts(whole) | _prediction(whole)).items():
+        print(f"{name:<20} {text}")
     for run in runs:
         if _overfits(run.summary):
             print(_overfitting(run))
-    command = _evaluation(runs, recipe)
+    command = shlex.join(["rungwise", "evaluate", str(whole.path)])
     if not tested:
         print("test set             none in these data; --test-share 0.2 sets a part of them aside")
-        validated = runs[0].summary["val_accuracy"] is not None
+        validated = whole.summary["val_accuracy"] is not None
         command += " --part validation" if validated else " DATA"
-    elif runs[0].summary["validation"] != "test":
+    elif whole.summary["validation"] != "test":
         print("test set             sealed; evaluating opens it")
     print(f"to evaluate          {command}")
+
+
+def _prediction(run: "Run") -> dict[str, str]:
+    from rungwise.prediction.words import prediction_words
+
+    recipe = run.recipe()
+    nets = recipe.nets * len(recipe.member_recipes())
+    return {"predicts with": prediction_words(recipe, nets)}
 
 
 def _facts(run: "Run") -> dict[str, str]:
@@ -229,7 +266,7 @@ def _overfits(summary: dict[str, Any]) -> bool | None:
     from rungwise.prediction.uncertainty import overfits
 
     held_out = _held_out(summary)
-    if held_out is None:
+    if held_out is None or summary["train_accuracy"] is None:
         return None
     trained_on = summary["images"]["train"]
     return overfits(summary["train_accuracy"], trained_on, summary["val_accuracy"], held_out)
@@ -242,21 +279,6 @@ def _overfitting(run: "Run") -> str:
         f"{percent(held_out)}: try more training images, augmentation, weight decay or a smaller "
         "net"
     )
-
-
-def _evaluation(runs: "list[Run]", recipe: "Recipe") -> str:
-    """Return the command that measures the recipe's predictor, views and all."""
-    from rungwise.augment.views import VIEWS
-    from rungwise.training.parsing import component_text
-
-    words = ["rungwise", "evaluate", str(runs[0].path)]
-    for run in runs[1:]:
-        words += ["--with", str(run.path)]
-    if recipe.views is not None:
-        words += ["--views", component_text(VIEWS, recipe.views)]
-    if recipe.temperature_scaling:
-        words += ["--temperature-scaling"]
-    return shlex.join(words)
 
 
 def train_result(run: "Run") -> dict[str, Any]:

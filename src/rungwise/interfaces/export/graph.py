@@ -88,6 +88,6 @@ def _require_fixed_views(predictor: Predictor) -> None:
             "random-copies cannot be exported: an image's copies depend on where it stands in "
             "which batch, and on PyTorch's own random numbers",
             expected="views that are the same for every call: mirror or none",
-            fix="make another predictor of the runs: `rungwise evaluate RUN --part validation "
-            "--views mirror --save FILE.safetensors`",
+            fix="export the nets without them, --views none, or with --views mirror where images "
+            "may be mirrored; `rungwise evaluate RUN --part validation --views none` measures that",
         )
