@@ -243,15 +243,16 @@ def _ladder_of(groups: list[Group], data: dict[Size, Dataset]) -> Ladder:
 
 def _difference(recipe: Recipe, size: Size, before: Sequence[Rung]) -> str:
     """Name the settings and the image size that differ from the first's, and the prediction."""
-    words = prediction_words(recipe, recipe.nets * len(recipe.member_recipes()))
-    way = "" if recipe.predicts_like(recipe.single()) else f"; {words}"
+    way = prediction_words(recipe, recipe.nets * len(recipe.member_recipes()))
     if not before:
-        return f"what the others are compared with{way}"
+        plain = recipe.predicts_like(recipe.single())
+        return "what the others are compared with" + ("" if plain else f"; {way}")
     first, own = dump_recipe(before[0].recipe), dump_recipe(recipe)
     settings = [key for key in own if key != "name" and own[key] != first[key]]
     if size is not None:
         settings.append(f"image size ({size[0]}x{size[1]})")
-    return f"other {', '.join(settings)}{way}"
+    alike = recipe.predicts_like(before[0].recipe)
+    return f"other {', '.join(settings)}" + ("" if alike else f"; {way}")
 
 
 def _common_seeds(groups: list[Group]) -> tuple[tuple[int, ...], tuple[str, ...]]:

@@ -28,7 +28,7 @@ EVALUATION = {
         "per_class",
         "confusion",
     ),
-    *("accuracy_without_duplicates", "duplicates"),
+    *("accuracy_without_duplicates", "duplicates", "prediction"),
 }
 TINY = ("train", "digits", "--recipe", "tiny.yaml")
 CLIMB = ("climb", "digits", "--rungs", "dense", "cnn", "--seeds", "2", "--epochs", "1")
@@ -72,12 +72,13 @@ def test_a_finished_run_is_found_and_nothing_is_trained(rungwise: Any) -> None:
     assert again.err == ""
 
 
-def test_an_ensemble_is_a_run_for_each_net_and_one_command_measures_them_all(rungwise: Any) -> None:
+def test_an_ensemble_is_a_run_for_each_net_and_one_for_all_of_them(rungwise: Any) -> None:
     first = rungwise(*TINY, "--json").json
     views, scaling = "views={name: mirror, pixels: 1}", "temperature_scaling=true"
     both = (*TINY, "--set", "ensemble=[{count: 2}]", "--set", views, "--set", scaling)
     trained = rungwise(*both)
-    nets = rungwise(*both, "--json").json["nets"]
+    whole = rungwise(*both, "--json").json
+    nets = whole["nets"]
 
     assert [line for line in trained.err.splitlines() if line.startswith("run ")] == [
         f"run {Path(nets[1]['run']).relative_to(Path.cwd())}"
@@ -87,6 +88,7 @@ def test_an_ensemble_is_a_run_for_each_net_and_one_command_measures_them_all(run
     assert all(net["run"] in trained.out for net in nets)
     words = shlex.split(trained.out.splitlines()[-1].removeprefix("to evaluate"))
     assert words[0] == "rungwise"
+    assert words[1:] == ["evaluate", str(Path(whole["run"]).relative_to(Path.cwd()))]
     rungwise(*words[1:], "--save", "both.safetensors")
     recipe = Predictor.load(Path("both.safetensors")).recipe
     assert recipe.views == Mirror(pixels=1)
