@@ -122,7 +122,7 @@ def test_random_copies_are_refused_before_any_image_is_read(
 
     result = rungwise("export", "copies.safetensors", *PT2, "--parity-data", "./nowhere")
 
-    result.fails(2, "random-copies cannot be exported", "--views mirror --save")
+    result.fails(2, "random-copies cannot be exported", "--views none")
 
 
 def test_a_missing_extra_is_named(

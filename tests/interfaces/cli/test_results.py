@@ -196,8 +196,12 @@ def test_evaluate_measures_the_test_images_and_writes_the_opening(rungwise: Any,
     assert test is not None
     expected = evaluate(open_run(run).predictor().probabilities(test.images), test)
     assert result.json.keys() == EVALUATION
-    unseen = {"accuracy_without_duplicates": pytest.approx(expected.accuracy), "duplicates": 0}
-    assert result.json == json.loads(json.dumps(expected.to_dict())) | unseen
+    beside = {
+        "accuracy_without_duplicates": pytest.approx(expected.accuracy),
+        "duplicates": 0,
+        "prediction": {"nets": 1, "views": None, "temperature_scaling": False},
+    }
+    assert result.json == json.loads(json.dumps(expected.to_dict())) | beside
     [entry] = Path("runs/ledger.jsonl").read_text().splitlines()
     assert json.loads(entry)["what"] == f"evaluate {run}"
     assert (run / "figures" / "confusion.png").is_file()
