@@ -59,7 +59,7 @@ def test_random_copies_are_refused_with_a_way_out(plain: Predictor) -> None:
     with pytest.raises(UsageError, match="random-copies cannot be exported") as error:
         Graph(plain.with_views(RandomCopies(copies=3)))
 
-    assert "--views mirror --save" in str(error.value)
+    assert "--views none" in str(error.value)
 
 
 def test_silence_swallows_words_and_lets_errors_through(capsys: Any) -> None:
