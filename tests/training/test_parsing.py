@@ -400,7 +400,7 @@ def test_a_class_without_a_name_is_refused_with_what_to_do() -> None:
     before = dict(AUGMENTATIONS)
     try:
         exec(caught.value.fix, {"Unregistered": Unregistered})
-        assert dump_recipe(recipe)["augment"] == [{"name": "unregistered"}]
+        assert dump_recipe(recipe)["augment"] == [{"name": "unregistered", "probability": 0.5}]
     finally:
         AUGMENTATIONS.clear()
         AUGMENTATIONS.update(before)
