@@ -26,8 +26,9 @@ __version__ = "0.1.0"
 if "OMP_WAIT_POLICY" not in os.environ:
     # A thread that waits for the others turns in a loop before it sleeps. By libgomp's 300,000
     # turns it keeps a busy machine's other programs, and its own other threads, from working.
-    # OpenMP reads this when torch is first imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # A few threads are woken quickly, so they turn a hundred times only; many are not.
+    # OpenMP reads this when torch is first imported (decision 36).
+    os.environ.setdefault("GOMP_SPINCOUNT", "100" if (os.cpu_count() or 1) <= 4 else "10000")
 
 __all__ = [
     "ImageClassifier",

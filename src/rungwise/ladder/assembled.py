@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from rungwise.errors import RunError
-from rungwise.ladder.job import Job, canonical, measured_on, metrics_text, training_key
+from rungwise.ladder.job import (
+    Job,
+    canonical,
+    held_out_figures,
+    measured_on,
+    metrics_text,
+    training_key,
+)
 from rungwise.ladder.predictions import predictor_of
 from rungwise.ladder.run import Run, begin_run, finish_run, open_run
 from rungwise.storage import write_text
@@ -77,8 +84,8 @@ def _assemble(recipe: Recipe, first: Job, runs: Sequence[Run], folder: Path) -> 
     summary = _summary(recipe, first, runs)
     held_out = first.parts().validation
     if held_out is not None:
-        predictor, figures = measured_on(held_out, predictor)
-        summary |= figures
+        predictor, measured = measured_on(held_out, predictor)
+        summary |= held_out_figures(measured)
     finish_run(folder, predictor, summary)
     return open_run(folder)
 
@@ -90,6 +97,7 @@ def _summary(recipe: Recipe, first: Job, runs: Sequence[Run]) -> dict[str, Any]:
         "key": training_key(recipe, first.dataset),
         "recipe": recipe.name,
         "train_accuracy": None,
+        "collapse": "; ".join(one["collapse"] for one in summaries if one.get("collapse")) or None,
         "kept_epoch": None,
         "epochs": max(summary["epochs"] for summary in summaries),
         "seconds": sum(summary["seconds"] for summary in summaries),

@@ -294,6 +294,9 @@ class Climb:
             yield from self._train(rung.name, job, ends)
         yield ClimbEvent(rung.name, Seed(seed), "predicts the validation images")
         runs = _finished(jobs)
+        for run in runs:
+            if run.collapse:
+                yield ClimbEvent(rung.name, Seed(seed), f"collapsed: {run.collapse}", notable=True)
         held_out = jobs[0].parts().validation
         validation = self._measure(rung, rung.recipe, runs, held_out, "validation")
         self._seen.setdefault(rung.name, {})[seed] = Seen(runs, validation)

@@ -26,7 +26,8 @@ from rungwise.data import Dataset, LabelledImages, Parts, draw
 from rungwise.ladder.lock import holding
 from rungwise.ladder.run import Run, begin_run, explaining_access, finish_run, open_run, slug
 from rungwise.models.input import network_shape
-from rungwise.prediction.metrics import evaluate
+from rungwise.prediction.collapse import collapse_of
+from rungwise.prediction.metrics import Evaluation, evaluate
 from rungwise.prediction.origin import Figures, Origin
 from rungwise.prediction.predictor import Predictor
 from rungwise.prediction.trained import trained_predictor
@@ -233,12 +234,14 @@ class Job:
         summary = self._summary(training) | {"images": _image_counts(parts)}
         origin = self._origin(parts, len(training.history))
         predictor = replace(predictor, origins=(origin,) * len(predictor.nets))
+        measured = None
         if parts.validation is not None:
             # The history is of the last net as it is; the run's figures are its predictor's.
             alone = len(predictor.nets) == 1 and self.recipe.predicts_like(self.recipe.single())
             loss = summary["val_loss"] if alone else None
-            predictor, figures = measured_on(parts.validation, predictor, loss)
-            summary |= figures
+            predictor, measured = measured_on(parts.validation, predictor, loss)
+            summary |= held_out_figures(measured)
+        summary["collapse"] = collapse_of(training.kept_record(), measured, parts)
         finish_run(folder, predictor, summary)
         (folder / "last.safetensors").unlink(missing_ok=True)
 
@@ -286,23 +289,30 @@ def _image_counts(parts: Parts) -> dict[str, int]:
 
 def measured_on(
     images: LabelledImages, predictor: Predictor, objective: float | None = None
-) -> tuple[Predictor, dict[str, float]]:
-    """Return a predictor with its figures on images that were held out, and these for a summary.
+) -> tuple[Predictor, Evaluation]:
+    """Return a predictor with its figures on images that were held out, and all that was measured.
 
     Args:
         images: The images.
         predictor: What is measured.
-        objective: The training's whole loss on them, where that is told instead of cross-entropy.
+        objective: The training's whole loss on them, where that stands instead of cross-entropy.
     """
     found = evaluate(predictor.probabilities_of(images), images)
-    loss = found.loss if objective is None else objective
-    summary = {
-        "val_accuracy": found.accuracy,
-        "val_balanced_accuracy": found.balanced_accuracy,
-        "val_loss": loss,
+    if objective is not None:
+        found = replace(found, loss=objective)
+    figures = Figures(
+        part="validation", images=len(images), accuracy=found.accuracy, loss=found.loss
+    )
+    return predictor.measured(figures), found
+
+
+def held_out_figures(measured: Evaluation) -> dict[str, float]:
+    """Return what a run's summary says of the images that were held out."""
+    return {
+        "val_accuracy": measured.accuracy,
+        "val_balanced_accuracy": measured.balanced_accuracy,
+        "val_loss": measured.loss,
     }
-    figures = Figures(part="validation", images=len(images), accuracy=found.accuracy, loss=loss)
-    return predictor.measured(figures), summary
 
 
 def make_job(recipe: Recipe, dataset: Dataset, seed: Seed, root: Path, device: torch.device) -> Job:

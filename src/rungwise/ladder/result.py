@@ -1,5 +1,6 @@
 """What a climb found: figures of each rung over its seeds, and of the final net."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,6 +217,20 @@ class ClimbResult:
         return self.folder / REPORT_NAME
 
     @property
+    def collapsed(self) -> tuple[str, ...]:
+        """The trainings that collapsed, and how; each run is named once."""
+        named = [(rung.rung.name, rung.runs) for rung in self.rungs]
+        if self.final:
+            named.append((f"final {self.final.recipe.name}", self.final.runs))
+        told: dict[Path, str] = {}
+        for name, runs_of_seeds in named:
+            for run in itertools.chain(*runs_of_seeds):
+                if run.collapse:
+                    seed = run.summary["seed"]
+                    told.setdefault(run.path, f"{name} with seed {seed}: {run.collapse}")
+        return tuple(told.values())
+
+    @property
     def unequal_classes(self) -> bool:
         """Whether accuracy and balanced accuracy are two things in these data."""
         classes = [one.evaluation.per_class for rung in self.rungs for one in rung.chosen_on]
@@ -254,6 +269,7 @@ class ClimbResult:
             "budget": self.budget,
             "test_opened_before": self.earlier_openings,
             "unequal_classes": self.unequal_classes,
+            "collapsed": list(self.collapsed),
             "rungs": [rung.to_dict() for rung in self.rungs],
             "left_out": list(self.left_out),
             "final": self.final.to_dict() if self.final else None,

@@ -66,6 +66,12 @@ class Run:
         )
         return place.parents[2] if stored and len(place.parts) > 4 else None
 
+    @property
+    def collapse(self) -> str | None:
+        """How the training collapsed, in a sentence; None where it did not, or nothing says so."""
+        collapse = self.summary.get("collapse")  # Summaries of earlier versions have none.
+        return collapse if isinstance(collapse, str) else None
+
     def recipe(self) -> Recipe:
         """Read the fully resolved recipe."""
         return load_recipe(self.path / "recipe.yaml")

@@ -111,6 +111,7 @@ def notes(result: ClimbResult) -> list[str]:
         *([BALANCED] if result.unequal_classes else []),
         *_sealed(result),
         *_openings(result),
+        *(f"Collapsed: {told}." for told in result.collapsed),
         *_left_out(result),
         *(_one_seed(result)),
         *_final(result),

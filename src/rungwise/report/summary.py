@@ -44,6 +44,8 @@ def warnings_of(records: Records) -> list[str]:
             "an earlier look has chosen on the test set; the gains on validation images still "
             "stand."
         )
+    # Records of earlier versions do not say.
+    warnings += [f"A training collapsed: {told}." for told in records.climb.get("collapsed", [])]
     return [*warnings, *_few_seeds(records), *_unopened(records)]
 
 

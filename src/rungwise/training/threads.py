@@ -8,9 +8,14 @@ from pathlib import Path
 
 import torch
 
-SMALLEST_SHARED_FLOPS = 2e7
-"""Forward operations of a batch below which several threads wait for one another longer than they
-work: one thread is 1.1 to 1.25 times as fast on nets of 6.5e6 to 8.5e6 (docs/log.md)."""
+SMALLEST_SHARED_FLOPS = 1e9
+"""Forward operations of a batch below which one thread works alone (decision 36).
+
+The limit depends on nothing but the net and its batch, because the number of threads changes the
+order of sums and with it the weights. At rest, a second thread makes nets below it at most 1.5
+times as fast. Beside other programs it makes them 5 to 10 times as slow: threads wait for one
+another between operations of microseconds.
+"""
 CGROUP = Path("/sys/fs/cgroup")
 
 

@@ -239,6 +239,8 @@ def _facts(run: "Run") -> dict[str, str]:
     balanced = summary.get("val_balanced_accuracy")  # summaries of earlier versions have none
     if balanced is not None:
         facts["balanced accuracy"] = percent(balanced)
+    if run.collapse:
+        facts["collapsed"] = run.collapse
     return facts | {
         "epochs": str(summary["epochs"]),
         "seconds": f"{summary['seconds']:.1f}",
@@ -293,6 +295,7 @@ def train_result(run: "Run") -> dict[str, Any]:
         "train_accuracy": summary.get("train_accuracy"),
         "overfits": _overfits(summary),
         "test_accuracy": summary["val_accuracy"] if chosen_on_test else None,
+        "collapse": run.collapse,
         "epochs": summary["epochs"],
         "seconds": summary["seconds"],
         "flops": summary["flops"],

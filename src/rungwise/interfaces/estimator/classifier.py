@@ -127,7 +127,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Train on images and labels.
 
         Warns (`UserWarning`) if the recipe mirrors images that look like other classes in a mirror,
-        and if images were taken for channels first.
+        if images were taken for channels first, and if a training has collapsed.
 
         Args:
             X: (N, H, W), (N, H, W, C), (N, C, H, W) or (N, H·W·C), numbers.

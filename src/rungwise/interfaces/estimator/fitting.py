@@ -1,5 +1,6 @@
 """From an estimator's parameters to a recipe, and from a recipe to a predictor, in memory."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from rungwise.data.parts import Parts
 from rungwise.errors import UsageError
 from rungwise.interfaces.cli.watching import EPOCH_HEADER, Watch, epoch_line
 from rungwise.ladder.recipes import find_recipe, recipe_for
+from rungwise.prediction.collapse import collapse_of
+from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.predictor import Predictor, combine
 from rungwise.prediction.trained import trained_predictor
 from rungwise.techniques import EpochRecord
@@ -80,6 +83,17 @@ def train(
                 if progress.record:
                     watch.line(epoch_line(progress.record))
                 watch.training_bar("", progress, ready.epochs)
-            predictors.append(trained_predictor(training, parts))
+            predictor = trained_predictor(training, parts)
+            _warn_of_collapse(training, predictor, parts)
+            predictors.append(predictor)
             histories.append(training.history)
     return combine(predictors, recipe), histories
+
+
+def _warn_of_collapse(training: Training, predictor: Predictor, parts: Parts) -> None:
+    """Warn the caller of `fit` if a training has collapsed."""
+    images = parts.validation
+    held_out = evaluate(predictor.probabilities_of(images), images) if images else None
+    collapse = collapse_of(training.kept_record(), held_out, parts)
+    if collapse:
+        warnings.warn(f"a training collapsed: {collapse}", stacklevel=4)
