@@ -90,8 +90,13 @@ class FakePace:
     seconds: dict[str, float]
     each_image: float = 0.0
 
+    slowness: float = 1.0
+
+    def at_rest(self) -> "FakePace":
+        return replace(self, slowness=1.0)
+
     def training(self, job: FakeJob) -> float:
-        return self.seconds[job.key]
+        return self.slowness * self.seconds[job.key]
 
     def predicting(self, recipe: Recipe, jobs: Sequence[FakeJob], images: int) -> float:
         return self.each_image * images

@@ -470,7 +470,7 @@ def test_a_climb_may_leave_the_test_set_sealed(digits: Dataset, tmp_path: Path) 
 class TenSeconds(Pace):
     """Takes every training for one of ten seconds, whatever is seen."""
 
-    def learn(self, job: Job, seconds: float) -> None:
+    def learn(self, job: Job, seconds: float, slowness: float | None = None) -> None:
         pass
 
     def knows(self, job: Job) -> bool:
@@ -508,6 +508,7 @@ def budgeted(
     clock = Clock(each_step)
     for module in (budget_module, climb_module):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock.monotonic))
+    monkeypatch.setattr(climb_module, "Stopwatch", lambda on_processor: SimpleNamespace(slowness=1))
     work = replace(climb_of(dataset, root, TWO_RUNGS), seeds=(0, 1, 2), fits=1, pace=TenSeconds())
     return replace(work, budget=Budget(seconds, started=0.0)), clock
 

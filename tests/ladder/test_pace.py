@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from rungwise.augment import Flip
 from rungwise.augment.views import Mirror
+from rungwise.ladder import pace as module
 from rungwise.ladder.job import Job
-from rungwise.ladder.pace import Pace
+from rungwise.ladder.pace import Pace, Stopwatch
 from rungwise.models import MLP
 from rungwise.techniques import Snapshots
 from rungwise.training.recipe import Recipe
@@ -74,3 +76,36 @@ def test_predicting_takes_a_third_of_a_step_for_each_image_view_and_net() -> Non
     assert pace.predicting(PLAIN, [SMALL, BIG], 100) == pytest.approx(0.3)
     assert pace.predicting(MIRRORED, [SMALL, BIG], 100) == pytest.approx(0.6)
     assert pace.predicting(SNAPSHOTS, [SMALL, BIG], 100) == pytest.approx(0.9)
+
+
+def test_a_busy_moment_does_not_stay_in_the_estimates() -> None:
+    pace = Pace()
+    pace.learn(SMALL, 6.0, slowness=3.0)
+    pace.learn(BIG, 15.0, slowness=3.0)
+    assert (pace.training(SMALL), pace.training(BIG)) == (6.0, 15.0)
+    assert pace.at_rest().training(BIG) == 5.0
+
+    pace.learn(SMALL, 2.0, slowness=1.0)  # The other programs have ended.
+
+    assert (pace.training(SMALL), pace.training(BIG)) == (2.0, 5.0)
+    assert pace.training(UNSEEN) == pytest.approx(3.5)
+
+
+def test_what_a_run_on_file_took_says_nothing_of_the_present_moment() -> None:
+    pace = Pace()
+    pace.learn(SMALL, 6.0, slowness=3.0)
+    pace.learn(BIG, 5.0)
+
+    assert (pace.training(SMALL), pace.training(BIG)) == (6.0, 15.0)
+
+
+def test_a_stopwatch_tells_working_from_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 10.0, thread_time=lambda: 5.0)
+    monkeypatch.setattr(module, "time", clock)
+    watch, elsewhere = Stopwatch(on_processor=True), Stopwatch(on_processor=False)
+    assert watch.slowness is None
+
+    clock.monotonic, clock.thread_time = (lambda: 22.0), (lambda: 9.0)
+
+    assert watch.slowness == 3.0
+    assert elsewhere.slowness is None

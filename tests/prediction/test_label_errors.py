@@ -1,52 +1,53 @@
-"""Suspected label errors: worked by hand, and against a slow reference."""
+"""Suspected label errors: strong evidence alone counts."""
 
 import pytest
 import torch
 
-from rungwise.prediction.label_errors import suspected, thresholds
+from rungwise.prediction.label_errors import MOST_WRONG, chances, suspected
 
 
-def test_a_threshold_is_the_mean_probability_of_the_class_on_its_images() -> None:
-    probabilities = torch.tensor([[0.75, 0.25, 0.0], [0.25, 0.5, 0.25], [0.5, 0.0, 0.5]])
-
-    found = thresholds(probabilities, torch.tensor([0, 0, 2]))
-
-    assert found.tolist() == [0.5, torch.inf, 0.5]  # no image is labelled 1
-
-
-def test_an_unsure_mistake_is_no_suspicion() -> None:
-    # Thresholds: (0.9 + 0.45) / 2 = 0.675 and 0.9. The second image leans to class 1, by 0.55.
-    probabilities = torch.tensor([[0.9, 0.1], [0.45, 0.55], [0.1, 0.9]])
-
-    assert suspected(probabilities, torch.tensor([0, 0, 1])).tolist() == [False, False, False]
+def answers(right: int, sure_mistakes: int, close_mistakes: int) -> torch.Tensor:
+    """Return (N, 4) probabilities for images that are all labelled 0."""
+    sure, close = [1e-6, 1 - 3e-6, 1e-6, 1e-6], [0.35, 0.45, 0.1, 0.1]
+    rows = [[sure[1], *[1e-6] * 3]] * right + [sure] * sure_mistakes + [close] * close_mistakes
+    return torch.tensor(rows)
 
 
-def test_a_right_answer_is_no_suspicion_although_another_class_reaches_its_threshold() -> None:
-    # Thresholds: 0.775 and 0.4. The first image's answer is its label, 0.55 below 0.775.
-    probabilities = torch.tensor([[0.55, 0.45], [1.0, 0.0], [0.6, 0.4]])
+def test_a_sure_mistake_of_a_good_net_is_a_suspicion_and_a_close_one_is_none() -> None:
+    found = suspected(answers(960, 20, 20), torch.zeros(1000, dtype=torch.int64))
 
-    assert suspected(probabilities, torch.tensor([0, 0, 1])).tolist() == [False, False, False]
+    assert found.tolist() == [False] * 960 + [True] * 20 + [False] * 20
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_definition_image_by_image(seed: int) -> None:
-    rng = torch.Generator().manual_seed(seed)
-    probabilities = torch.randn(200, 4, generator=rng).mul(2).softmax(1)
-    labels = torch.where(
-        torch.rand(200, generator=rng) < 0.6,
-        probabilities.argmax(1),
-        torch.randint(3, (200,), generator=rng),
-    )
-    means = [
-        sum(p[k] for p in probabilities[labels == k].tolist()) / max(1, int((labels == k).sum()))
-        for k in range(4)
-    ]
+@pytest.mark.parametrize("images", [82, 1000])
+def test_the_mistakes_of_an_overconfident_weak_net_are_no_evidence(images: int) -> None:
+    right = round(0.58 * images)
 
-    expected = []
-    for row, label in zip(probabilities.tolist(), labels.tolist(), strict=True):
-        confident = [k for k in range(4) if (labels == k).any() and row[k] >= means[k]]
-        best = max(confident, key=lambda k: row[k], default=label)
-        expected.append(best != label and row.index(max(row)) != label)
+    found = suspected(answers(right, images - right, 0), torch.zeros(images, dtype=torch.int64))
 
-    assert suspected(probabilities, labels).tolist() == expected
-    assert 0 < sum(expected) < 100
+    assert not found.any()
+
+
+def test_a_chance_follows_from_the_share_of_wrong_labels_and_the_answer() -> None:
+    # Far more mistakes than wrong labels are believed: the share is at its limit.
+    probabilities = answers(900, 60, 40)
+
+    found = chances(probabilities, torch.zeros(1000, dtype=torch.int64))
+
+    # On the images of one kind all is alike. A right answer's label is hardly wrong.
+    assert found[:900].max() < MOST_WRONG
+    assert torch.equal(found[900:960], found[900:901].expand(60))
+    assert found[900] > found[-1] > found[0]
+
+
+def test_right_answers_and_no_images_give_no_suspicion() -> None:
+    assert not suspected(torch.eye(3), torch.arange(3)).any()
+    assert suspected(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)).tolist() == []
+
+
+def test_an_unsure_net_is_no_witness() -> None:
+    rng = torch.Generator().manual_seed(0)
+    probabilities = torch.randn(500, 10, generator=rng).mul(8).softmax(1)
+    labels = torch.randint(10, (500,), generator=rng)
+
+    assert not suspected(probabilities, labels).any()

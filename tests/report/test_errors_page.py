@@ -41,12 +41,12 @@ def judged(images: LabelledImages) -> Judged:
 
 
 def half_wrong(images: LabelledImages, sure: int = 0) -> torch.Tensor:
-    """Answer the next class for the first half, `sure` of them with 0.9, the others by a hair.
+    """Answer the next class for the first half, `sure` of them surely, the others by a hair.
 
-    The other half gets its label with certainty, so that the thresholds lie in between.
+    The other half gets its label with certainty.
     """
     count = torch.arange(len(images))
-    high = torch.where(count < sure, 0.9, torch.where(count < len(images) // 2, 0.51, 0.0))
+    high = torch.where(count < sure, 1 - 1e-6, torch.where(count < len(images) // 2, 0.51, 0.0))
     probabilities = torch.zeros(len(images), images.classes)
     probabilities[count, (images.labels + 1) % images.classes] = high
     probabilities[count, images.labels] = 1 - high
@@ -59,16 +59,22 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 
 
 def test_every_wrong_answer_has_its_row_and_suspicions_come_first(tmp_path: Path) -> None:
-    images = noise(4, ("cat", "dog"))
-    # Thresholds: cat (0.8 + 0.45) / 2 = 0.625, dog (0.9 + 0.1) / 2 = 0.5.
-    probabilities = torch.tensor([[0.8, 0.2], [0.1, 0.9], [0.45, 0.55], [0.9, 0.1]])
+    images = noise(40, ("cat", "dog"))
+    probabilities = torch.eye(2)[images.labels]
+    probabilities[2] = torch.tensor([0.45, 0.55])  # a cat that looks a little like a dog
+    probabilities[3] = torch.tensor([1 - 1e-6, 1e-6])  # a dog that is surely a cat
 
     found = write_errors(probabilities, judged(images), tmp_path)
 
-    assert found == Errors(tmp_path / "errors.html", wrong=2, suspected=2)
+    assert found == Errors(
+        tmp_path / "errors.html",
+        wrong=2,
+        suspected=1,
+        strength="the predictor is wrong on 5.00% of the images, so it is evidence against a label",
+    )
     first, second = rows_of(tmp_path)
-    assert first.pop("probability").startswith("0.89999")
-    assert first.pop("true_class_probability").startswith("0.10000")
+    assert first.pop("probability").startswith("0.9999")
+    assert float(first.pop("true_class_probability")) < 1e-5
     assert first == {
         "part": "test",
         "position": "3",
@@ -77,7 +83,16 @@ def test_every_wrong_answer_has_its_row_and_suspicions_come_first(tmp_path: Path
         "answer": "cat",
         "suspected_label_error": "yes",
     }
-    assert (second["image"], second["suspected_label_error"]) == ("train[2]", "yes")
+    assert (second["image"], second["suspected_label_error"]) == ("train[2]", "no")
+
+
+def test_a_weak_predictor_suspects_nothing_and_says_that_it_is_weak(tmp_path: Path) -> None:
+    images = noise(82, ("cat", "dog"))
+
+    found = write_errors(half_wrong(images, sure=34), judged(images), tmp_path)
+
+    assert (found.wrong, found.suspected) == (41, 0)
+    assert "50.00% of the images, so it is weak evidence" in found.page.read_text(encoding="utf-8")
 
 
 def test_planted_label_errors_are_listed_first(tmp_path: Path) -> None:
@@ -132,15 +147,14 @@ def test_the_page_needs_nothing_but_itself_and_names_are_text(tmp_path: Path) ->
 def test_a_page_shows_a_few_hundred_images_and_tells_how_many_there_are(tmp_path: Path) -> None:
     images = noise(2000, ("cat", "dog"))
 
-    found = write_errors(half_wrong(images, sure=150), judged(images), tmp_path)
+    found = write_errors(half_wrong(images, sure=40), judged(images), tmp_path)
 
     page = found.page.read_text(encoding="utf-8")
-    assert page.count("<img ") == 300
-    assert "300 of 1000 are shown here" in page
-    assert (found.wrong, found.suspected) == (1000, 150)
-    assert "150 labels may be wrong" in page
-    assert "500 of 1000 images wrong, 75 of them above, 100 shown" in page
-    assert "of which the first 100 are shown" in page
+    assert page.count("<img ") == 240
+    assert "240 of 1000 are shown here" in page
+    assert (found.wrong, found.suspected) == (1000, 40)
+    assert "40 labels may be wrong" in page
+    assert "500 of 1000 images wrong, 20 of them above, 100 shown" in page
     assert found.page.stat().st_size < 500_000
     assert len(rows_of(tmp_path)) == 1000
 

@@ -94,7 +94,7 @@ def test_the_threads_come_back_after_an_error(three_threads: None) -> None:
 @pytest.mark.parametrize(
     ("given", "spins"),
     [
-        ({}, "10000"),
+        ({}, "100"),
         ({"GOMP_SPINCOUNT": "7"}, "7"),
         ({"OMP_WAIT_POLICY": "active"}, None),
     ],
@@ -103,5 +103,15 @@ def test_waiting_threads_soon_sleep_unless_the_user_says_otherwise(
     given: dict[str, str], spins: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "environ", dict(given))
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
     runpy.run_path(str(rungwise.__file__))
     assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
+def test_many_waiting_threads_turn_longer_for_they_are_slow_to_wake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    runpy.run_path(str(rungwise.__file__))
+    assert os.environ["GOMP_SPINCOUNT"] == "10000"

@@ -6,6 +6,7 @@ then      further seeds for the rungs whose verdict is open, up to 6, 12, 24, an
 at last   time is kept for fitting the net to use, opening the test set and the report
 """
 
+import copy
 import math
 import re
 import time
@@ -135,7 +136,8 @@ class Allotment:
 
     def training_ends(self, rung: Rung) -> float:
         """Return when, by `time.monotonic`, a training of the rung has to stop."""
-        return self._budget.ends - self._reserve(rung) - self._predicting_validation(rung)
+        kept = self._hopeful()
+        return self._budget.ends - kept._reserve(rung) - kept._predicting_validation(rung)
 
     def fitting_ends(self, rung: Rung) -> float:
         """Return when, by `time.monotonic`, the fitting of the rung as net to use has to stop."""
@@ -202,7 +204,7 @@ class Allotment:
             UsageError: It is.
         """
         rung = self._ladder.rungs[0]
-        needed = self._needed([(rung, self._seeds[0])])
+        needed = self._hopeful()._needed([(rung, self._seeds[0])])
         if needed > self._budget.left:
             least = needed + self._budget.seconds - self._budget.left
             raise UsageError(
@@ -213,12 +215,23 @@ class Allotment:
                 "with --rungs",
             )
 
+    def _hopeful(self) -> "Allotment":
+        """Return what decides as on a machine at rest, until something is measured.
+
+        A machine that is busy while the first steps are timed may be free a moment later.
+        """
+        if self._measured():
+            return self
+        hopeful = copy.copy(self)
+        hopeful._pace = self._pace.at_rest()
+        return hopeful
+
     def _if_they_fit(self, pairs: Sequence[Pair]) -> Iterator[Pair]:
         """Yield all of the pairs while there is time for all of them: a base alone is no use."""
         for place, pair in enumerate(pairs):
             if any(one in self._stopped for one in pairs):
                 return
-            if self._needed(pairs[place:]) > self._budget.left:
+            if self._hopeful()._needed(pairs[place:]) > self._budget.left:
                 return
             yield pair
 

@@ -30,7 +30,7 @@ from rungwise.ladder.job import Job, make_jobs
 from rungwise.ladder.ledger import earlier_openings, record_opening
 from rungwise.ladder.numbers import duration
 from rungwise.ladder.outlook import Outlook
-from rungwise.ladder.pace import Pace
+from rungwise.ladder.pace import Pace, Stopwatch
 from rungwise.ladder.predictions import Part, prediction_path, predictor_of, probabilities_of
 from rungwise.ladder.result import ClimbResult, Final, Measured, RungResult
 from rungwise.ladder.run import Run, slug
@@ -242,9 +242,14 @@ class Climb:
                 like = job.recorded_seconds()
                 if like is None:
                     yield ClimbEvent(rung.name, job.seed, "is timed by a few steps")
-                    self.pace.learn(job, job.probe(self._probe_seconds()))
+                    watch = self._stopwatch()
+                    seconds = job.probe(self._probe_seconds())
+                    self.pace.learn(job, seconds, watch.slowness)
                 else:
                     self.pace.learn(job, like)
+
+    def _stopwatch(self) -> Stopwatch:
+        return Stopwatch(on_processor=self.device.type == "cpu")
 
     def allotment(self, budget: Budget) -> Allotment:
         """Return what decides on the next rung and seed, once `time` is through."""
@@ -329,18 +334,19 @@ class Climb:
             yield from self._steps(rung, job, ends)
 
     def _steps(self, rung: str, job: Job, ends: float) -> Events:
-        resumed, started = job.is_started(), time.monotonic()
+        resumed, started, watch = job.is_started(), time.monotonic(), self._stopwatch()
         with contextlib.closing(job.train()) as training:
             for progress in training:
                 share = self.outlook.goes_on(job, progress)
                 if progress.record and not resumed:
-                    self.pace.learn(job, (time.monotonic() - started) / share)
+                    seconds = (time.monotonic() - started) / share
+                    self.pace.learn(job, seconds, watch.slowness)
                 yield ClimbEvent(rung, job.seed, "trains", progress, job.recipe.epochs)
                 if time.monotonic() > ends:
                     raise OutOfTime
         self.outlook.has_trained(job)
         if not resumed:
-            self.pace.learn(job, time.monotonic() - started)
+            self.pace.learn(job, time.monotonic() - started, watch.slowness)
 
     def _fit(self, ladder: Ladder) -> Generator[Event, None, tuple[Final, tuple[str, ...]]]:
         """Fit the best rung's recipe to all training images, and save its predictor.

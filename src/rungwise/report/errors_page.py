@@ -19,6 +19,8 @@ from rungwise.storage import write_text
 PAGE_NAME = "errors.html"
 MOST_SUSPECTED = 100
 MOST_OTHERS = 200
+WEAK = 0.2
+"""Share of wrong answers above which a predictor finds few of the wrong labels (decision 37)."""
 SIDE = 112
 """About how many pixels of the page an image is wide or high; larger ones are made smaller."""
 
@@ -52,11 +54,13 @@ class Errors:
         page: `errors.html`.
         wrong: How many answers are wrong.
         suspected: Of how many of those the label is suspected.
+        strength: How far the answers are evidence against a label, in words.
     """
 
     page: Path
     wrong: int
     suspected: int
+    strength: str
 
 
 def write_errors(probabilities: torch.Tensor, judged: Judged, folder: Path) -> Errors:
@@ -75,7 +79,8 @@ def write_errors(probabilities: torch.Tensor, judged: Judged, folder: Path) -> E
     error_table(wrong, judged.part).write(folder)
     page = folder / PAGE_NAME
     write_text(page, _render(judged, wrong, suspected))
-    return Errors(page, len(wrong), len(suspected))
+    told = strength(len(judged.images), len(wrong))
+    return Errors(page, len(wrong), len(suspected), told)
 
 
 def _render(judged: Judged, wrong: Sequence[Mistake], suspected: Sequence[Mistake]) -> str:
@@ -100,8 +105,22 @@ def _facts(judged: Judged, wrong: int, suspected: int) -> list[tuple[str, str]]:
         ("Predictor", judged.predictor),
         ("Judged on", f"{total} {judged.what}. {judged.standing}"),
         ("Wrong answers", f"{wrong}; accuracy {percent((total - wrong) / total)}"),
-        ("Suspected label errors", str(suspected)),
+        ("Suspected label errors", f"{suspected}; {strength(total, wrong)}"),
     ]
+
+
+def strength(images: int, wrong: int) -> str:
+    """Say how far the answers are evidence against a label.
+
+    >>> strength(82, 34)
+    'the predictor is wrong on 41.46% of the images, so it is weak evidence against a label'
+    """
+    weak = wrong > WEAK * images
+    evidence = "weak evidence" if weak else "evidence"
+    return (
+        f"the predictor is wrong on {percent(wrong / images)} of the images, "
+        f"so it is {evidence} against a label"
+    )
 
 
 def _suspected_note(count: int, shown: int) -> str:

@@ -166,6 +166,7 @@ def _print_errors(found: "Errors") -> None:
         f"                    {counted(found.wrong, 'wrong answer')}, "
         f"{counted(found.suspected, 'suspected label error')}"
     )
+    print(f"                    {found.strength}")
 
 
 def _print(
