@@ -472,3 +472,15 @@ def test_a_budget_counts_down_from_when_it_was_given(monkeypatch: pytest.MonkeyP
     budget = Budget(seconds=10.0, started=100.0)
 
     assert (budget.ends, budget.left) == (110.0, 7.0)
+
+
+def test_a_busy_moment_at_the_start_does_not_refuse_a_budget(
+    star: Ladder, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = world_of(monkeypatch, star, digits, rights=STAR, budget=35.0)
+    allotment = world.allotment()
+    allotment._pace = cast(Any, FakePace(world.seconds, slowness=3.0))
+
+    allotment.require_enough()  # 10 + 12.5 + 10 s at rest, thrice as long for the work now
+
+    assert next(allotment.pairs())[0].name == "plain"

@@ -29,7 +29,9 @@ from rungwise.ladder.rung import Ladder, Rung
 from rungwise.models import MLP
 from rungwise.prediction.metrics import evaluate
 from rungwise.prediction.predictor import Predictor
+from rungwise.report.climb_page import write_climb_report
 from rungwise.techniques import Snapshots
+from rungwise.training.optimizer import SGD
 from rungwise.training.recipe import Members, Recipe
 from rungwise.training.schedule import CyclicCosine
 
@@ -610,6 +612,7 @@ def test_unknown_trainings_are_timed_and_those_on_file_are_not(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Job, "probe", lambda job, seconds: 7.0)
+    monkeypatch.setattr(climb_module, "Stopwatch", lambda on_processor: SimpleNamespace(slowness=1))
     _, result = finish(climb_of(digits, tmp_path, LADDER.only(["plain"])))
     work = climb_of(digits, tmp_path)
 
@@ -644,3 +647,21 @@ def test_a_rung_over_one_that_did_not_fit_is_compared_with_that_ones_base(
     ]
     assert result.rungs[1].verdict is not None
     assert for_want_of_time(result) == ["shifted was not measured: one seed takes about 16m40s"]
+
+
+def test_a_collapsed_training_is_reported_by_the_climb_its_result_and_its_page(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    absurd = replace(PLAIN, optimizer=SGD(lr=1000.0))
+    ladder = replace(LADDER, rungs=(Rung(recipe=absurd, change="an absurd rate"),))
+    events, result = finish(climb_of(digits, tmp_path, ladder))
+
+    told = [one.doing for one in events if isinstance(one, ClimbEvent) and one.notable]
+    assert len(told) == 2  # seeds
+    assert all("no better than always answering one class" in one for one in told)
+    assert len(result.collapsed) == 2
+    assert result.collapsed[0].startswith("plain with seed 0: the net answers ")
+    assert result.to_dict()["collapsed"] == list(result.collapsed)
+    assert f"Collapsed: {result.collapsed[1]}." in repr(result)
+    page = write_climb_report(result.folder, digits).read_text(encoding="utf-8")
+    assert "A training collapsed: plain with seed 0" in page

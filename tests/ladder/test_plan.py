@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from rungwise.augment import Shift
 from rungwise.augment.views import RandomCopies
 from rungwise.data import Dataset
 from rungwise.errors import UsageError
+from rungwise.ladder import climb as climb_module
 from rungwise.ladder.budget import Budget
 from rungwise.ladder.climb import Climb
 from rungwise.ladder.job import Job
@@ -51,6 +53,8 @@ WEEK = 7 * 24 * 3600.0
 def work(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Climb:
     """Return a climb of two seeds that takes every training for one of four seconds."""
     monkeypatch.setattr(Job, "probe", lambda job, seconds: 4.0)
+    at_rest = SimpleNamespace(slowness=1.0)
+    monkeypatch.setattr(climb_module, "Stopwatch", lambda on_processor: at_rest)
     return Climb(LADDER, digits, (0, 1), tmp_path / "runs", torch.device("cpu"))
 
 

@@ -13,6 +13,7 @@ from rungwise.data import Dataset, LabelledImages, draw, load
 from rungwise.ladder.job import make_job
 from rungwise.ladder.run import open_run
 from rungwise.models import MLP
+from rungwise.report import mistakes as mistakes_module
 from rungwise.report.errors_page import Errors, Judged, write_errors
 from rungwise.report.mistakes import mistakes, of_each_class
 from rungwise.training.optimizer import Adam
@@ -41,12 +42,12 @@ def judged(images: LabelledImages) -> Judged:
 
 
 def half_wrong(images: LabelledImages, sure: int = 0) -> torch.Tensor:
-    """Answer the next class for the first half, `sure` of them surely, the others by a hair.
+    """Answer the next class for the first half, `sure` of them with 0.9, the others by a hair.
 
-    The other half gets its label with certainty.
+    The other half gets its label with certainty, so that the thresholds lie in between.
     """
     count = torch.arange(len(images))
-    high = torch.where(count < sure, 1 - 1e-6, torch.where(count < len(images) // 2, 0.51, 0.0))
+    high = torch.where(count < sure, 0.9, torch.where(count < len(images) // 2, 0.51, 0.0))
     probabilities = torch.zeros(len(images), images.classes)
     probabilities[count, (images.labels + 1) % images.classes] = high
     probabilities[count, images.labels] = 1 - high
@@ -58,11 +59,23 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.fixture
+def sure_mistakes_are_suspected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the rule, which has tests of its own: every wrong answer of 0.8 or more."""
+
+    def suspected(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        confidence, answers = probabilities.max(1)
+        return (answers != labels) & (confidence > 0.8)
+
+    monkeypatch.setattr(mistakes_module, "suspected", suspected)
+
+
+@pytest.mark.usefixtures("sure_mistakes_are_suspected")
 def test_every_wrong_answer_has_its_row_and_suspicions_come_first(tmp_path: Path) -> None:
-    images = noise(40, ("cat", "dog"))
+    images = noise(20, ("cat", "dog"))
     probabilities = torch.eye(2)[images.labels]
-    probabilities[2] = torch.tensor([0.45, 0.55])  # a cat that looks a little like a dog
-    probabilities[3] = torch.tensor([1 - 1e-6, 1e-6])  # a dog that is surely a cat
+    probabilities[2] = torch.tensor([0.45, 0.55])
+    probabilities[3] = torch.tensor([0.9, 0.1])
 
     found = write_errors(probabilities, judged(images), tmp_path)
 
@@ -70,11 +83,12 @@ def test_every_wrong_answer_has_its_row_and_suspicions_come_first(tmp_path: Path
         tmp_path / "errors.html",
         wrong=2,
         suspected=1,
-        strength="the predictor is wrong on 5.00% of the images, so it is evidence against a label",
+        strength="the predictor is wrong on 10.00% of the images, so it is evidence against a "
+        "label",
     )
     first, second = rows_of(tmp_path)
-    assert first.pop("probability").startswith("0.9999")
-    assert float(first.pop("true_class_probability")) < 1e-5
+    assert first.pop("probability").startswith("0.89999")
+    assert first.pop("true_class_probability").startswith("0.10000")
     assert first == {
         "part": "test",
         "position": "3",
@@ -144,17 +158,19 @@ def test_the_page_needs_nothing_but_itself_and_names_are_text(tmp_path: Path) ->
     assert page.count("<img ") == 9
 
 
+@pytest.mark.usefixtures("sure_mistakes_are_suspected")
 def test_a_page_shows_a_few_hundred_images_and_tells_how_many_there_are(tmp_path: Path) -> None:
     images = noise(2000, ("cat", "dog"))
 
-    found = write_errors(half_wrong(images, sure=40), judged(images), tmp_path)
+    found = write_errors(half_wrong(images, sure=150), judged(images), tmp_path)
 
     page = found.page.read_text(encoding="utf-8")
-    assert page.count("<img ") == 240
-    assert "240 of 1000 are shown here" in page
-    assert (found.wrong, found.suspected) == (1000, 40)
-    assert "40 labels may be wrong" in page
-    assert "500 of 1000 images wrong, 20 of them above, 100 shown" in page
+    assert page.count("<img ") == 300
+    assert "300 of 1000 are shown here" in page
+    assert (found.wrong, found.suspected) == (1000, 150)
+    assert "150 labels may be wrong" in page
+    assert "500 of 1000 images wrong, 75 of them above, 100 shown" in page
+    assert "of which the first 100 are shown" in page
     assert found.page.stat().st_size < 500_000
     assert len(rows_of(tmp_path)) == 1000
 
@@ -190,6 +206,7 @@ def test_no_class_is_crowded_out_by_another() -> None:
     assert sum(map(len, of_each_class(wrong, most=100).values())) == 30
 
 
+@pytest.mark.usefixtures("sure_mistakes_are_suspected")
 @pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [320, 390, 1280])
