@@ -50,6 +50,7 @@ def test_train_prints_the_run_and_leaves_the_test_set_sealed(rungwise: Any) -> N
     assert result.json.keys() == {
         *("run", "val_accuracy", "test_accuracy", "epochs", "seconds", "flops"),
         *("val_balanced_accuracy", "val_accuracy_interval", "train_accuracy", "overfits"),
+        "collapse",
     }
     low, high = result.json["val_accuracy_interval"]
     assert low < result.json["val_accuracy"] < high
@@ -144,6 +145,17 @@ def test_balanced_accuracy_is_told_and_missing_in_summaries_of_earlier_versions(
     path.write_text(json.dumps(summary))
     assert "balanced accuracy" not in rungwise(*TINY).out
     assert rungwise(*TINY, "--json").json["val_balanced_accuracy"] is None
+
+
+def test_a_collapsed_training_says_so(rungwise: Any) -> None:
+    command = ("train", "digits", "--recipe", "digits/cnn", "--epochs", "1")
+    absurd = (*command, "--set", "optimizer.lr=30")
+
+    result = rungwise(*absurd, "--json").json
+
+    assert "no better than always answering one class (10.2%)" in result["collapse"]
+    assert open_run(Path(result["run"])).summary["collapse"] == result["collapse"]
+    assert result["collapse"] in " ".join(rungwise(*absurd).out.split())
 
 
 def test_a_recipe_that_chooses_on_the_test_images_says_so(rungwise: Any) -> None:

@@ -340,3 +340,10 @@ def test_mirrored_digits_are_warned_of_and_mirrored_noise_is_not() -> None:
         classifier.fit(ROWS[:1000], LABELS[:1000])
     noise = np.random.default_rng(0).integers(0, 16, size=(200, 64))
     classifier.fit(noise, LABELS[FEW])  # any warning is an error here
+
+
+def test_a_collapsed_training_is_warned_of() -> None:
+    absurd = ImageClassifier(QUICK, settings={"optimizer.lr": 1000.0}, random_state=0)
+
+    with pytest.warns(UserWarning, match="a training collapsed: the net answers"):
+        absurd.fit(ROWS[:1000], LABELS[:1000])
