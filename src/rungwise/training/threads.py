@@ -13,8 +13,8 @@ SMALLEST_SHARED_FLOPS = 1e9
 
 The limit depends on nothing but the net and its batch, because the number of threads changes the
 order of sums and with it the weights. At rest, a second thread makes nets below it at most 1.5
-times as fast. Beside other programs it makes them 5 to 10 times as slow: threads wait for one
-another between operations of microseconds.
+times as fast. Beside other programs it makes them slower and costs twice the processor time or
+more: threads wait for one another between operations of microseconds.
 """
 CGROUP = Path("/sys/fs/cgroup")
 
