@@ -9,6 +9,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "rungwise"
 LAYERS = (
     "errors",
     "extras",
+    "forking",
+    "host",
     "randomness",
     "storage",
     "data",

@@ -11,6 +11,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rungwise import forking  # noqa: F401 - it has to be there before a fork
+
 if TYPE_CHECKING:
     from rungwise.data import load
     from rungwise.interfaces.climbing import climb

@@ -48,7 +48,7 @@ class BalancedCopies(Augmentation):
             _spread((data.labels == label).nonzero().flatten(), more)
             for label, more in enumerate((wanted - counts).tolist())
         ]
-        return data.take(torch.cat([torch.arange(len(data)), *copies]))
+        return data.take(torch.cat([torch.arange(len(data), device="cpu"), *copies]))
 
 
 def _wanted(counts: torch.Tensor, strength: float) -> torch.Tensor:
@@ -60,5 +60,5 @@ def _wanted(counts: torch.Tensor, strength: float) -> torch.Tensor:
 def _spread(places: torch.Tensor, count: int) -> torch.Tensor:
     """Return `count` of the places, each as often as the others or once more."""
     whole, rest = divmod(count, max(1, len(places)))
-    evenly = torch.arange(rest) * len(places) // max(1, rest)
+    evenly = torch.arange(rest, device="cpu") * len(places) // max(1, rest)
     return torch.cat([places.repeat(whole), places[evenly]])

@@ -62,7 +62,7 @@ class Augmentation:
 
 def uniform(images: torch.Tensor, rng: torch.Generator, low: float, high: float) -> torch.Tensor:
     """Draw one number in [low, high) for each image: (N,) float32 on the images' device."""
-    draws = torch.rand(len(images), generator=rng, device=rng.device)
+    draws = torch.rand(len(images), generator=rng, device=rng.device, dtype=torch.float32)
     return (draws * (high - low) + low).to(images.device)
 
 

@@ -24,7 +24,7 @@ class MirroredCopies(Augmentation):
 
 def with_mirrored(data: LabelledImages) -> LabelledImages:
     """Return the N images, then the same N mirrored left-right: 2N in all, as a view."""
-    twice = data.take(torch.arange(len(data)).repeat(2))
-    second = torch.arange(len(twice)) >= len(data)
+    twice = data.take(torch.arange(len(data), device="cpu").repeat(2))
+    second = torch.arange(len(twice), device="cpu") >= len(data)
     before = twice.mirrored
     return replace(twice, mirrored=second if before is None else second ^ before)

@@ -10,7 +10,7 @@ def centred(side: int, device: torch.device) -> torch.Tensor:
     >>> centred(4, torch.device("cpu")).tolist()
     [-1.5, -0.5, 0.5, 1.5]
     """
-    return torch.arange(side, device=device) - (side - 1) / 2
+    return torch.arange(side, dtype=torch.float32, device=device) - (side - 1) / 2
 
 
 def read_between(

@@ -108,7 +108,7 @@ def sharpen(images: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
     The neighbourhood is 3×3, its centre counts five times; pixels at the border are left.
     """
     channels = images.shape[1]
-    kernel = torch.ones(3, 3, device=images.device)
+    kernel = torch.ones(3, 3, device=images.device, dtype=torch.float32)
     kernel[1, 1] = 5
     kernel = (kernel / kernel.sum()).expand(channels, 1, 3, 3)
     smooth = images.clone()
@@ -143,7 +143,9 @@ def equalize(images: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
     """
     planes = (images.float() * 255).round().long().flatten(2)
     ones = torch.ones_like(planes, dtype=torch.float32)
-    counts = torch.zeros(*planes.shape[:2], 256, device=images.device).scatter_add_(2, planes, ones)
+    counts = torch.zeros(
+        *planes.shape[:2], 256, device=images.device, dtype=torch.float32
+    ).scatter_add_(2, planes, ones)
     darker = counts.cumsum(2) - counts
     spread = planes.shape[2] - counts.gather(2, planes.amax(2, keepdim=True))
     table = torch.where(spread > 0, darker / spread.clamp_min(1), 0)
@@ -175,7 +177,7 @@ def _factors(strengths: torch.Tensor) -> torch.Tensor:
 
 def _resampled(images: torch.Tensor, **changes: torch.Tensor) -> torch.Tensor:
     """Move and bend images by those of `source_map`'s arguments that are given."""
-    zero = torch.zeros(len(images), device=images.device)
+    zero = torch.zeros(len(images), device=images.device, dtype=torch.float32)
     still = dict.fromkeys(("angle", "down", "right", "shear"), zero)
     zoom = torch.ones_like(zero)
     return resample(images, source_map(zoom_rows=zoom, zoom_columns=zoom, **(still | changes)))

@@ -26,6 +26,7 @@ from rungwise.data.spec import Spec, as_spec, parse_spec
 from rungwise.data.split import with_test_share
 from rungwise.data.subset import require_per_class
 from rungwise.errors import ConfigError, DataError, UnknownNameError
+from rungwise.host import set_aside
 
 _NUMERALS = tuple("0123456789")
 
@@ -142,6 +143,7 @@ CATALOG: dict[str, NamedSet] = {
 }
 
 
+@set_aside()
 def load(
     source: str | Path,
     *,

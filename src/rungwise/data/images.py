@@ -89,7 +89,7 @@ class LabelledImages:
     @property
     def images(self) -> torch.Tensor:
         """(N, H, W, C) uint8: all images, a copy unless this is the whole array. For small sets."""
-        return self.pixels if self._is_whole else self.gather(torch.arange(len(self)))
+        return self.pixels if self._is_whole else self.gather(torch.arange(len(self), device="cpu"))
 
     @property
     def _is_whole(self) -> bool:
@@ -117,14 +117,18 @@ class LabelledImages:
 
     def first(self, count: int) -> torch.Tensor:
         """Return a copy of the first images: (B, H, W, C) uint8, B at most `count`."""
-        return self.gather(torch.arange(min(count, len(self))))
+        return self.gather(torch.arange(min(count, len(self)), device="cpu"))
 
     def batches(self, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield all images in order, `size` at a time, as (B, H, W, C) uint8 and (B,) int64."""
         for start in range(0, len(self), size):
             stop = min(start + size, len(self))
             whole = self._is_whole
-            images = self.pixels[start:stop] if whole else self.gather(torch.arange(start, stop))
+            images = (
+                self.pixels[start:stop]
+                if whole
+                else self.gather(torch.arange(start, stop, device="cpu"))
+            )
             yield images, self.labels[start:stop]
 
     def chunks(self) -> Iterator[torch.Tensor]:

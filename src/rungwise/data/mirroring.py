@@ -191,8 +191,8 @@ def _sample(images: LabelledImages, most_images: int, seed: int) -> LabelledImag
     large = (counts >= FEWEST_OF_A_CLASS).nonzero().flatten()
     if len(large) < 2:
         return None
-    chosen = torch.zeros(images.classes, dtype=torch.bool)
-    chosen[large[torch.randperm(len(large), generator=rng)[:MOST_CLASSES]]] = True
+    chosen = torch.zeros(images.classes, dtype=torch.bool, device="cpu")
+    chosen[large[torch.randperm(len(large), generator=rng, device="cpu")[:MOST_CLASSES]]] = True
     each = max(FEWEST_OF_A_CLASS, most_images // int(chosen.sum()))
     drawn = ranks_within_class(images.labels, images.classes, rng) < each
     sample = images.take((drawn & chosen[images.labels]).nonzero().flatten())
@@ -206,7 +206,7 @@ def _likenesses(sample: LabelledImages) -> tuple[torch.Tensor, torch.Tensor]:
     """
     small = torch.cat([_shrunk(chunk) for chunk in sample.chunks()])
     plain, mirrored = _directions(small), _directions(small.flip(3))
-    others = 1 - torch.eye(len(plain))
+    others = 1 - torch.eye(len(plain), dtype=torch.float32, device="cpu")
 
     def votes(voted_on: torch.Tensor) -> torch.Tensor:
         return ((voted_on @ plain.T - 1) / _TEMPERATURE).exp() * others
@@ -236,7 +236,9 @@ def _of_classes(
 ) -> Iterator[MirroredClass]:
     """Yield what was counted of each class in the sample, those that lose most first."""
     lost = (right.float() - right_mirrored.float()) + (right.float() - right_with_copies.float())
-    losses = torch.zeros(sample.classes).index_add_(0, sample.labels, lost)
+    losses = torch.zeros(sample.classes, dtype=torch.float32, device="cpu").index_add_(
+        0, sample.labels, lost
+    )
     for label in losses.argsort(descending=True, stable=True).tolist():
         own = sample.labels == label
         count = int(own.sum())

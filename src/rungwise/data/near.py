@@ -91,7 +91,9 @@ def near_in(
 
 def _reference_of(images: torch.Tensor) -> torch.Tensor:
     """Return the coarse vectors of some of the images, which tell what distance is usual."""
-    drawn = torch.randperm(len(images), generator=generator("near duplicates"))[:_REFERENCES]
+    drawn = torch.randperm(len(images), generator=generator("near duplicates"), device="cpu")[
+        :_REFERENCES
+    ]
     return _coarse(images[drawn])
 
 
@@ -121,11 +123,13 @@ def _candidates(
 ) -> torch.Tensor:
     """Return the candidates as (P, 2) int64; within one set of vectors each pair once."""
     is_one_set = vectors is others
-    found = [torch.empty(0, 2, dtype=torch.int64)]
+    found = [torch.empty(0, 2, dtype=torch.int64, device="cpu")]
     for start in range(0, len(vectors), _BLOCK):
         for first in range(start if is_one_set else 0, len(others), _WIDE_BLOCK):
             products = vectors[start : start + _BLOCK] @ others[first : first + _WIDE_BLOCK].T
-            pairs = (products >= 1).nonzero() + torch.tensor([start, first])
+            pairs = (products >= 1).nonzero() + torch.tensor(
+                [start, first], dtype=torch.int64, device="cpu"
+            )
             found.append(pairs[pairs[:, 0] < pairs[:, 1]] if is_one_set else pairs)
         if sum(map(len, found)) > _MOST_CANDIDATES:
             break
@@ -142,7 +146,7 @@ def _confirmed(
     other_vectors: torch.Tensor,
 ) -> torch.Tensor:
     """Return the candidates whose fine detail agrees."""
-    kept = [torch.empty(0, 2, dtype=torch.int64)]
+    kept = [torch.empty(0, 2, dtype=torch.int64, device="cpu")]
     for pairs in torch.split(candidates, _PAIRS_AT_ONCE):
         usual = torch.minimum(vectors[pairs[:, 0], -1], other_vectors[pairs[:, 1], -1])
         least = 1 - (1 - LEAST_AGREEMENT) * usual / math.sqrt(LARGEST_DISTANCE)
@@ -160,7 +164,7 @@ def _agreement(images: torch.Tensor, others: torch.Tensor) -> tuple[torch.Tensor
     mine, theirs = (_less_means(batch.float(), _FINE_MEAN) for batch in (images, others))
     rows, columns = mine.shape[1] - 2, mine.shape[2] - 2
     inner = mine[:, 1:-1, 1:-1]
-    whole, inside = torch.full((2, len(mine)), -1.0)
+    whole, inside = torch.full((2, len(mine)), -1.0, dtype=torch.float32, device="cpu")
     for row in range(3):
         for column in range(3):
             moved = theirs[:, row : row + rows, column : column + columns]

@@ -63,7 +63,7 @@ def stratified_split(
             expected="a number above 0 and below 1",
             fix="pass a share such as 0.1",
         )
-    quotas = _quotas(torch.tensor(data.class_counts()), share, rng)
+    quotas = _quotas(torch.tensor(data.class_counts(), dtype=torch.int64, device="cpu"), share, rng)
     if not int(quotas.sum()):
         raise DataError(
             f"no image is left for {aside}: each of the {data.classes} classes has one image "
@@ -82,7 +82,7 @@ def _quotas(counts: torch.Tensor, share: float, rng: torch.Generator) -> torch.T
     room = (counts - 1).clamp(min=0)
     quotas = torch.minimum(exact.floor().long(), room)
     total = max(1, round(int(counts.sum()) * share))
-    ties = torch.randperm(len(counts), generator=rng)
+    ties = torch.randperm(len(counts), generator=rng, device="cpu")
     by_remainder = ties[torch.argsort(-(exact - quotas)[ties], stable=True)]
     with_room = by_remainder[(quotas < room)[by_remainder]]
     quotas[with_room[: max(0, total - int(quotas.sum()))]] += 1

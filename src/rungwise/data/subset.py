@@ -58,10 +58,10 @@ def ranks_within_class(labels: torch.Tensor, classes: int, rng: torch.Generator)
     Returns:
         (N,) int64: 0 for one image of each class, 1 for another, and so on.
     """
-    shuffled = torch.randperm(len(labels), generator=rng)
+    shuffled = torch.randperm(len(labels), generator=rng, device="cpu")
     grouped = shuffled[torch.argsort(labels[shuffled], stable=True)]
     counts = torch.bincount(labels, minlength=classes)
     starts = counts.cumsum(0) - counts
     ranks = torch.empty_like(labels)
-    ranks[grouped] = torch.arange(len(labels)) - starts[labels[grouped]]
+    ranks[grouped] = torch.arange(len(labels), device="cpu") - starts[labels[grouped]]
     return ranks

@@ -19,6 +19,7 @@ from rungwise.data.sources.picture import ImageSize
 from rungwise.data.sources.survey import Progress
 from rungwise.data.spec import as_spec, parse_spec
 from rungwise.errors import UnknownNameError, UsageError
+from rungwise.host import set_aside
 from rungwise.interfaces.mirroring import mirroring_warning
 from rungwise.ladder.budget import Budget, seconds_of
 from rungwise.ladder.climb import PROBE_SECONDS, Climb, Notice, Watcher
@@ -37,6 +38,7 @@ from rungwise.training.seed import Seed
 SEEDS = 3
 
 
+@set_aside()
 def climb(
     ladder: str | Path | Dataset | Ladder = "digits",
     *,
@@ -114,7 +116,7 @@ def climb(
     recipes = (rung.recipe for rung in work.ladder.rungs)
     warning = mirroring_warning(recipes, work.dataset.train)
     if warning:
-        warnings.warn(warning, stacklevel=2)
+        warnings.warn(warning, stacklevel=3)  # Beyond the decorator's frame.
     return carry_out(work, watch)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from rungwise.data import Dataset, load_as_recorded
 from rungwise.data.resized import identified_like
 from rungwise.errors import RunError, UsageError
+from rungwise.host import set_aside
 from rungwise.ladder.climb import Climb
 from rungwise.ladder.job import training_key
 from rungwise.ladder.numbers import counted
@@ -42,6 +43,7 @@ class Group(NamedTuple):
     runs: list[Run]
 
 
+@set_aside()
 def compare(
     runs: Sequence[Path | str],
     *,

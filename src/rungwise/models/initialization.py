@@ -73,7 +73,7 @@ def materialize(
     """
     with torch.device("meta"):
         network = construct()
-    network.to_empty(device="cpu")
+    network.float().to_empty(device="cpu")  # Layers take the host program's default dtype.
     for module in network.modules():
         _initialize(module, rng, limit)
     return network
@@ -85,7 +85,7 @@ def _initialize(
 ) -> None:
     if isinstance(module, nn.Conv2d | nn.Linear):
         bound = limit(module)
-        draws = torch.empty(module.weight.shape, device=rng.device)
+        draws = torch.empty(module.weight.shape, device=rng.device, dtype=torch.float32)
         module.weight.copy_(draws.uniform_(-bound, bound, generator=rng))
         if module.bias is not None:
             module.bias.zero_()
@@ -109,7 +109,7 @@ def keep_input(block: nn.Module) -> None:
     for layer in block.modules():
         if isinstance(layer, nn.Conv2d):
             outputs, inputs, height, width = layer.weight.shape
-            same = torch.arange(min(outputs, inputs))
+            same = torch.arange(min(outputs, inputs), device="cpu")
             layer.weight[: len(same)] = 0
             layer.weight[same, same, height // 2, width // 2] = 1
 

@@ -73,12 +73,13 @@ def input_statistics(
         train: The training images; C is the number of channels of `network_shape`.
     """
     channels = network_shape(train)[0]
+    zeros = torch.zeros(channels, dtype=torch.float32, device="cpu")
     if scaling == "raw":
-        return torch.zeros(channels), torch.full((channels,), 1 / 255)
+        return zeros, torch.full_like(zeros, 1 / 255)
     if scaling == "unit":
-        return torch.zeros(channels), torch.ones(channels)
+        return zeros, torch.ones_like(zeros)
     counts = _level_counts(train)[:channels].double()
-    levels = torch.arange(256, dtype=torch.float64) / 255
+    levels = torch.arange(256, dtype=torch.float64, device="cpu") / 255
     mean = torch.stack([(count * levels).sum() / count.sum() for count in counts])
     square = torch.stack([(count * levels**2).sum() / count.sum() for count in counts])
     std = (square - mean**2).clamp_min(0).sqrt()
@@ -87,7 +88,7 @@ def input_statistics(
 
 def _level_counts(images: LabelledImages) -> torch.Tensor:
     """Return how often each channel has each of the levels 0 to 255: (C, 256) int64."""
-    counts = torch.zeros(images.shape[0], 256, dtype=torch.int64)
+    counts = torch.zeros(images.shape[0], 256, dtype=torch.int64, device="cpu")
     for chunk in images.chunks():
         for channel, count in enumerate(counts):
             count += torch.bincount(chunk[..., channel].flatten(), minlength=256)

@@ -111,7 +111,7 @@ def random_levels(like: torch.Tensor) -> torch.Tensor:
     """Draw int16 over its whole range, in the shape and memory order of `like`."""
     count = like.numel()
     # One draw of 64 bits makes four levels: drawing is what a dropout costs.
-    words = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    words = torch.empty((count + 3) // 4, dtype=torch.int64, device="cpu").random_(-(2**63), None)
     levels = words.view(torch.int16)[:count]
     if like.dim() == 4 and like.is_contiguous(memory_format=torch.channels_last):
         n, c, h, w = like.shape

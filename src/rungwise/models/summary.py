@@ -97,7 +97,7 @@ def summarize(
     network = model.build(shape, classes, torch.Generator().manual_seed(0)).to("meta")
     for name in frozen:
         network.get_submodule(name).requires_grad_(False)
-    images = torch.empty(BATCH, *shape, device="meta")
+    images = torch.empty(BATCH, *shape, device="meta", dtype=torch.float32)
     with torch.enable_grad(), FlopCounterMode(display=False) as counter:
         trace = _Trace(network, images, counter)
         output: Output = network(images)

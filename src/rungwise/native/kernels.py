@@ -128,7 +128,7 @@ class Kernels:
         Args:
             pixels: (N, H, W, C) uint8, contiguous.
         """
-        images = torch.empty(pixels.shape)
+        images = torch.empty(pixels.shape, dtype=torch.float32, device="cpu")
         self._to_unit(pixels.data_ptr(), images.data_ptr(), pixels.numel())
         return images.permute(0, 3, 1, 2)
 
@@ -192,8 +192,10 @@ class Kernels:
         """
         images, channels, height, width = maps.shape
         shape = images, channels, (height + ceil) // 2, (width + ceil) // 2
-        out = torch.empty(shape, dtype=maps.dtype, memory_format=torch.channels_last)
-        origin = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
+        out = torch.empty(shape, dtype=maps.dtype, memory_format=torch.channels_last, device="cpu")
+        origin = torch.empty(
+            shape, dtype=torch.uint8, memory_format=torch.channels_last, device="cpu"
+        )
         sizes = _Maps(images, height, width, shape[2], shape[3], channels)
         pointers = (maps.data_ptr(), out.data_ptr(), origin.data_ptr(), ctypes.addressof(sizes))
         self._of("pool", maps)(*pointers, relu, *before, *after)
@@ -210,7 +212,10 @@ class Kernels:
         """Lead a gradient back to maps of height and width `size`; rates as in `pool`."""
         images, channels, height, width = gradient.shape
         out = torch.empty(
-            (images, channels, *size), dtype=gradient.dtype, memory_format=torch.channels_last
+            (images, channels, *size),
+            dtype=gradient.dtype,
+            memory_format=torch.channels_last,
+            device="cpu",
         )
         sizes = _Maps(images, *size, height, width, channels)
         pointers = (gradient.data_ptr(), origin.data_ptr(), out.data_ptr(), ctypes.addressof(sizes))
@@ -239,8 +244,12 @@ class Kernels:
         """
         first, maps = _first(images, padding, weight.shape[3])
         shape = len(images), maps.channels, maps.out_height, maps.out_width
-        out = torch.empty(shape, dtype=images.dtype, memory_format=torch.channels_last)
-        origin = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
+        out = torch.empty(
+            shape, dtype=images.dtype, memory_format=torch.channels_last, device="cpu"
+        )
+        origin = torch.empty(
+            shape, dtype=torch.uint8, memory_format=torch.channels_last, device="cpu"
+        )
         settings = ctypes.addressof(first), images.shape[1], weight.data_ptr(), _pointer(bias)
         made = out.data_ptr(), origin.data_ptr(), ctypes.addressof(maps)
         self._of("first_pool", images)(*settings, *made, *after)
@@ -374,7 +383,7 @@ def _convolution(maps: torch.Tensor, outputs: int, padding: int) -> _Convolution
 
 
 def _empty(*shape: int) -> torch.Tensor:
-    return torch.empty(shape, dtype=torch.bfloat16, memory_format=torch.channels_last)
+    return torch.empty(shape, dtype=torch.bfloat16, memory_format=torch.channels_last, device="cpu")
 
 
 def _first(images: torch.Tensor, padding: int, channels: int) -> tuple[_First, _Maps]:

@@ -56,5 +56,7 @@ def expected_calibration_error(
     confidence, answers = probabilities.double().max(1)
     right = (answers == labels).double()
     places = (confidence * bins).long().clamp_max(bins - 1)
-    gaps = torch.zeros(bins, dtype=torch.float64).index_add_(0, places, confidence - right)
+    gaps = torch.zeros(bins, dtype=torch.float64, device="cpu").index_add_(
+        0, places, confidence - right
+    )
     return gaps.abs().sum().item() / len(labels)

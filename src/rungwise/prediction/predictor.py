@@ -12,6 +12,7 @@ from rungwise import randomness
 from rungwise.augment.views import View, Views, unsure
 from rungwise.data.images import LabelledImages
 from rungwise.errors import DataError, RunError, UsageError
+from rungwise.host import set_aside
 from rungwise.models.base import Output
 from rungwise.models.input import ScaledNetwork, to_unit
 from rungwise.prediction.calibration import fit_temperature
@@ -118,6 +119,7 @@ class Predictor:
         plain = self._mean(pixels, None, 0)
         return torch.where(unsure(plain, views.below)[:, None], answers, plain)
 
+    @set_aside()
     def reconstructions(self, pixels: torch.Tensor) -> torch.Tensor | None:
         """Return the first net's reconstructions (N, C, H, W) in 0..1, if it makes any."""
         self._require_shape(pixels)
@@ -126,6 +128,7 @@ class Predictor:
             drawn = self._forward(0, images).reconstruction
         return None if drawn is None else drawn.float().expand_as(images).cpu()
 
+    @set_aside()
     def view_answers(self, pixels: torch.Tensor) -> list[ViewAnswers]:
         """Return what each net answers for each view of uint8 images (N, H, W, C), at once.
 
@@ -147,6 +150,7 @@ class Predictor:
                 for answers in self._answers(pixels, self.recipe.views, 0)
             ]
 
+    @set_aside()
     def probabilities_in(self, batches: Iterable[torch.Tensor]) -> torch.Tensor:
         """Return class probabilities (N, K) float32; one batch at a time is asked for.
 
@@ -159,7 +163,11 @@ class Predictor:
             results = [
                 self._batch(pixels, i * EVALUATION_BATCH) for i, pixels in enumerate(batches)
             ]
-        return torch.cat(results) if results else torch.zeros(0, len(self.class_names))
+        return (
+            torch.cat(results)
+            if results
+            else torch.zeros(0, len(self.class_names), dtype=torch.float32, device="cpu")
+        )
 
     def _batch(self, pixels: torch.Tensor, start: int) -> torch.Tensor:
         views = self.recipe.views
@@ -174,7 +182,9 @@ class Predictor:
     def _mean(self, pixels: torch.Tensor, views: Views | None, start: int) -> torch.Tensor:
         """Return the mean of the nets' probabilities over the views."""
         # Not `len`: in an exported graph the number of images is a symbol.
-        total = torch.zeros(pixels.shape[0], len(self.class_names), device=self.device)
+        total = torch.zeros(
+            pixels.shape[0], len(self.class_names), device=self.device, dtype=torch.float32
+        )
         for answers in self._answers(pixels, views, start):
             total += answers.weight * answers.probabilities
         return (total / len(self.nets)).cpu()
@@ -245,6 +255,7 @@ class Predictor:
         others = tuple(one for one in self.figures if one.part != figures.part)
         return replace(self, figures=(*others, figures))
 
+    @set_aside()
     def calibrated_on(self, images: LabelledImages) -> "Predictor":
         """Return the same nets with temperatures fitted on images that none was trained on."""
         logits: list[list[torch.Tensor]] = [[] for _ in self.nets]
@@ -294,6 +305,7 @@ class Predictor:
         return read_artefact(path, device)[0]
 
 
+@set_aside()
 def read_artefact(
     path: Path, device: torch.device | None = None
 ) -> tuple[Predictor, dict[str, Any]]:
@@ -397,7 +409,8 @@ def _rebuild(
         raise ValueError(f"a net for {channels} channels has images of {shape[0]}")
     own_shape = (channels, *shape[1:])
     net = recipe.model.build(own_shape, classes, randomness.generator("blank"))
-    network = ScaledNetwork(net, torch.zeros(channels), torch.ones(channels))
+    zeros = torch.zeros(channels, dtype=torch.float32, device="cpu")
+    network = ScaledNetwork(net, zeros, torch.ones_like(zeros))
     network.load_state_dict(weights)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval()

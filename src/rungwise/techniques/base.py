@@ -128,7 +128,7 @@ class Technique:
         Returns:
             (count,) int64, each index once. Their order does not matter.
         """
-        return torch.arange(count)
+        return torch.arange(count, device="cpu")
 
     def change_batch(self, batch: Batch, rng: torch.Generator, progress: float) -> Batch:
         """Return the batch to train on. Never called for validation or test images.

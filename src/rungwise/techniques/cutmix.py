@@ -36,7 +36,10 @@ class CutMix(Technique):
 
     def change_batch(self, batch: Batch, rng: torch.Generator, progress: float) -> Batch:
         """Paste into every image of the batch, or into none."""
-        if torch.rand((), generator=rng, device=rng.device).item() >= self.probability:
+        if (
+            torch.rand((), generator=rng, device=rng.device, dtype=torch.float32).item()
+            >= self.probability
+        ):
             return batch
         partner = torch.randperm(len(batch.images), generator=rng, device=rng.device)
         height, width = batch.images.shape[-2:]
@@ -45,7 +48,9 @@ class CutMix(Technique):
 
 def random_box(height: int, width: int, rng: torch.Generator) -> Box:
     """Draw a box of the image's proportions, centred anywhere and cut at the border."""
-    area, row, column = torch.rand(3, generator=rng, device=rng.device).tolist()
+    area, row, column = torch.rand(
+        3, generator=rng, device=rng.device, dtype=torch.float32
+    ).tolist()
     half_height, half_width = height * area**0.5 / 2, width * area**0.5 / 2
     return _span(row * height, half_height, height), _span(column * width, half_width, width)
 

@@ -67,5 +67,5 @@ class HardExamples(Technique):
         # Stable: which of equal losses come first is the same on every machine.
         hardest = losses.argsort(descending=True, stable=True)
         rest = hardest[count - drawn :]
-        lucky = rest[torch.randperm(len(rest), generator=rng)[:drawn]]
+        lucky = rest[torch.randperm(len(rest), generator=rng, device="cpu")[:drawn]]
         return torch.cat([hardest[: count - drawn], lucky])

@@ -68,7 +68,7 @@ class Whitening(Technique):
     def prepare(self, net: ScaledNetwork, train: LabelledImages, rng: torch.Generator) -> None:
         """Set the first layer's filters; its bias starts at 0."""
         layer = _first_layer(net)
-        chosen = train.take(torch.randperm(len(train), generator=rng)[: self.images])
+        chosen = train.take(torch.randperm(len(train), generator=rng, device="cpu")[: self.images])
         scaled = (net.scaled(to_unit(pixels)) for pixels, _ in chosen.batches(PIECE))
         pairs = layer.out_channels // 2
         filters = whitening_filters(scaled, layer.kernel_size[0], self.eps)[-pairs:]
@@ -97,7 +97,7 @@ def whitening_filters(pieces: Iterable[torch.Tensor], size: int, eps: float) -> 
         greatest eigenvalue last. The mean is not taken out of the patches. Where eigenvalues are 0
         the other filters take turns, from the greatest on.
     """
-    moments, count = torch.zeros((), dtype=torch.float64), 0
+    moments, count = torch.zeros((), dtype=torch.float64, device="cpu"), 0
     for images in pieces:
         patches = F.unfold(images, size).transpose(1, 2).flatten(0, 1)
         moments = moments + (patches.t() @ patches).double()

@@ -65,7 +65,7 @@ def _skeleton(
 ) -> tuple[ScaledNetwork, dict[nn.Module, str]]:
     """Return a net without memory, to ask techniques about, and the names of its modules."""
     network = model.build(shape, classes, torch.Generator().manual_seed(0)).to("meta")
-    unit = torch.ones(shape[0], device="meta")
+    unit = torch.ones(shape[0], device="meta", dtype=torch.float32)
     names = {module: name for name, module in network.named_modules()}
     return ScaledNetwork(network, unit, unit), names
 

@@ -33,15 +33,20 @@ class Supply:
         self.images, self.labels = train.on(device), train.labels.to(device)
         self.course = course_of(recipe, len(train))
         # Not F.one_hot, which looks at the labels first: on a GPU the host would wait for that.
-        self._one_hot = torch.eye(train.classes, device=device)
-        coins = torch.randint(2, (len(train),), generator=self._rng("coins"), dtype=torch.bool)
+        self._one_hot = torch.eye(train.classes, device=device, dtype=torch.float32)
+        coins = torch.randint(
+            2, (len(train),), generator=self._rng("coins"), dtype=torch.bool, device="cpu"
+        )
         self._coins = coins.to(device)
         self._kernels = kernels() if device.type == "cpu" else None
         self._choosing = next((t for t in recipe.techniques if t.acts_on("choose")), None)
         self.choice: dict[str, torch.Tensor] = {}
         if self._choosing is not None:
-            unseen = torch.full((len(train),), math.inf, device=device)
-            self.choice = {"losses": unseen, "chosen": torch.ones(len(train), dtype=torch.bool)}
+            unseen = torch.full((len(train),), math.inf, device=device, dtype=torch.float32)
+            self.choice = {
+                "losses": unseen,
+                "chosen": torch.ones(len(train), dtype=torch.bool, device="cpu"),
+            }
 
     def order(self, epoch: int, *, begins: bool) -> torch.Tensor:
         """Return the indices of an epoch's images in the order in which they are trained on.
@@ -51,7 +56,7 @@ class Supply:
             begins: Whether the epoch begins, or goes on from a saved state: within an epoch the
                 losses are newer than those it was chosen by.
         """
-        order = torch.randperm(len(self.images), generator=self._rng("order", epoch))
+        order = torch.randperm(len(self.images), generator=self._rng("order", epoch), device="cpu")
         if self._choosing is not None:
             if begins:
                 self._choose(self._choosing, epoch)

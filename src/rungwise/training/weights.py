@@ -27,8 +27,8 @@ class FlatWeights:
         sizes = [-(-p.numel() // ALIGNMENT) * ALIGNMENT for p in self.parameters]
         self._starts = [sum(sizes[:i]) for i in range(len(sizes))]
         device = self.parameters[0].device
-        self.values = nn.Parameter(torch.zeros(sum(sizes), device=device))
-        self.gradients = torch.zeros(sum(sizes), device=device)
+        self.values = nn.Parameter(torch.zeros(sum(sizes), device=device, dtype=torch.float32))
+        self.gradients = torch.zeros(sum(sizes), device=device, dtype=torch.float32)
         self.values.grad = self.gradients
         parts = zip(self.parts_of(self.values.data), self.parts_of(self.gradients), strict=True)
         for parameter, (value, gradient) in zip(self.parameters, parts, strict=True):

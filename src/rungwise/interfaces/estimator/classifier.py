@@ -20,6 +20,7 @@ from rungwise.data.labels import label_array, require_present
 from rungwise.data.parts import draw
 from rungwise.data.pixels import ImageShape, Levels, arranged, as_array, row_shape
 from rungwise.errors import ArrayError, UsageError
+from rungwise.host import set_aside
 from rungwise.interfaces.estimator.artefact import notes_of, remembered
 from rungwise.interfaces.estimator.fitting import chosen_recipe, train
 from rungwise.interfaces.mirroring import mirroring_warning
@@ -123,6 +124,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.settings = {**(self.settings or {}), **nested}
         return self
 
+    @set_aside()
     def fit(self, X: Any, y: Any, **unsupported: Any) -> Self:
         """Train on images and labels.
 
@@ -163,7 +165,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         recipe = chosen_recipe(self.recipe, self._changes(), images)
         warning = mirroring_warning([recipe], images)
         if warning:
-            warnings.warn(warning, stacklevel=2)
+            warnings.warn(warning, stacklevel=3)  # Beyond the decorator's frame.
         seed, device = self._seed(), choose_device(self.device)
         parts = draw(Dataset("images", images), recipe.validation, seed)
         self.predictor_, self.history_ = train(recipe, parts, seed, device, verbose=self.verbose)
@@ -205,6 +207,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 fix="use for example random_state=0",
             ) from None
 
+    @set_aside()
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Return the probabilities of the classes, (N, K) float32, in the order of `classes_`.
 
@@ -246,6 +249,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.predictor_.save(Path(path), notes_of(self))
 
     @classmethod
+    @set_aside()
     def load(cls, path: str | Path, device: str = "auto") -> Self:
         """Read what `save` wrote; it predicts the same.
 

@@ -144,7 +144,9 @@ class FirstPooled(Instruction):
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
         images, origin = page.take()
-        weight = torch.empty(self.layer.weight.permute(2, 3, 1, 0).shape)
+        weight = torch.empty(
+            self.layer.weight.permute(2, 3, 1, 0).shape, dtype=torch.float32, device="cpu"
+        )
         bias = self.gradients[1] if self.bias is not None else None
         settings = int(self.layer.padding[0]), self.tail.after
         self.kernels.first_pool_backward(
