@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from rungwise.errors import RunError
 from rungwise.native import Kernels, kernels
 from rungwise.native.kernels import KEEP_ALL, Drop, Normed
 from rungwise.randomness import generator
@@ -664,7 +665,7 @@ def test_convolving_leaves_errors_of_two_percent_by_winograds_algorithm_and_less
 def test_maps_smaller_than_the_filter_are_refused(convolving: Kernels) -> None:
     maps = normal(1, 8, 2, 5, dtype=HALF)
 
-    with pytest.raises(ValueError, match="2×5 are smaller than 3×3"):
+    with pytest.raises(RunError, match="3×3 pixels or more"):
         convolving.convolve(maps, normal(8, 8, 3, 3), None, 0, relu=False)
 
 

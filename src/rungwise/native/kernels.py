@@ -1,8 +1,8 @@
 """The kernels as functions of tensors.
 
 Tensors of four dimensions are (N, C, H, W) and lie channels-last in memory; all tensors of one call
-have one dtype, float32 or bfloat16, and are on the CPU. Nothing is checked here: the callers are
-`training.program`'s instructions, which make every tensor themselves.
+have one dtype, float32 or bfloat16, and are on the CPU. A kernel reads and writes memory as it is
+told to. So the address of a tensor from outside is taken by `_address` alone, which checks it.
 """
 
 import ctypes
@@ -13,9 +13,15 @@ from typing import Any, NamedTuple
 
 import torch
 
+from rungwise.errors import RunError
 from rungwise.native import library
 
 SUFFIXES = {torch.float32: "f32", torch.bfloat16: "b16"}
+ROWS = torch.contiguous_format
+COLOURS = (1, 3)
+PADDINGS = (0, 1, 2)
+UNIT = 8
+"""What the channels of `convolve` are multiples of."""
 
 _ARGUMENTS: dict[str, list[Any]] = {
     "scale": [c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p],
@@ -120,7 +126,10 @@ class Kernels:
         self._to_unit.argtypes, self._to_unit.restype = [c_void_p, c_void_p, c_int64], None
 
     def _of(self, name: str, values: torch.Tensor) -> Callable[..., None]:
-        return self._functions[name, values.dtype]
+        function = self._functions.get((name, values.dtype))
+        if function is None:
+            raise _unfit(values, "float32 or bfloat16, as the operation has it")
+        return function
 
     def to_unit(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return images in 0..1: (N, C, H, W) float32, channels-last.
@@ -129,7 +138,8 @@ class Kernels:
             pixels: (N, H, W, C) uint8, contiguous.
         """
         images = torch.empty(pixels.shape, dtype=torch.float32, device="cpu")
-        self._to_unit(pixels.data_ptr(), images.data_ptr(), pixels.numel())
+        taken = _address(pixels, torch.uint8, *pixels.shape, lies=ROWS)
+        self._to_unit(taken, images.data_ptr(), pixels.numel())
         return images.permute(0, 3, 1, 2)
 
     def scale(
@@ -139,15 +149,16 @@ class Kernels:
 
         Args:
             images: (N, C, H, W) float32, channels-last.
-            mean: C numbers, float32.
-            std: C numbers, float32.
+            mean: (C,) float32.
+            std: (C,) float32.
             dtype: float32 or bfloat16.
         """
+        count, channels, height, width = images.shape
+        taken = _address(images, torch.float32, *images.shape)
+        line = [_address(one, torch.float32, channels) for one in (mean, std)]
         scaled = torch.empty_like(images, dtype=dtype, memory_format=torch.channels_last)
-        channels = images.shape[1]
-        pointers = images.data_ptr(), scaled.data_ptr()
-        settings = images.numel() // channels, channels, mean.data_ptr(), std.data_ptr()
-        self._of("scale", scaled)(*pointers, *settings)
+        pixels = count * height * width
+        self._of("scale", scaled)(taken, scaled.data_ptr(), pixels, channels, *line)
         return scaled
 
     def cross_entropy(
@@ -160,20 +171,26 @@ class Kernels:
             targets: (N, K) float32, each row a distribution, contiguous.
             sums: (2,) float64; the sum of the N losses and the number of right answers are added.
         """
+        rows, classes = logits.shape
+        taken = _address(logits, logits.dtype, rows, max(1, classes))
+        aims = _address(targets, torch.float32, rows, classes)
+        total = _address(sums, torch.float64, 2)
         gradient = torch.empty_like(logits)
-        pointers = logits.data_ptr(), targets.data_ptr(), gradient.data_ptr()
-        self._of("cross_entropy", logits)(*pointers, *logits.shape, sums.data_ptr())
+        function = self._of("cross_entropy", logits)
+        function(taken, aims, gradient.data_ptr(), rows, classes, total)
         return gradient
 
     def drop(self, values: torch.Tensor, drop: Drop, relu: bool) -> None:
         """Set negative values (with `relu`) and a random share to 0, scale the others, in place."""
         function = self._of("drop", values)
-        function(values.data_ptr(), values.numel(), relu, drop.rate, drop.key)
+        taken = _address(values, values.dtype, *values.shape)
+        function(taken, values.numel(), relu, drop.rate, drop.key)
 
     def relu_drop_backward(self, gradient: torch.Tensor, made: torch.Tensor, rate: float) -> None:
         """Lead a gradient back, in place, through what made `made` with ReLU and dropout."""
         function = self._of("relu_drop_backward", gradient)
-        function(gradient.data_ptr(), made.data_ptr(), made.numel(), rate)
+        pointers = [_address(t, gradient.dtype, *made.shape) for t in (gradient, made)]
+        function(*pointers, made.numel(), rate)
 
     def pool(
         self, maps: torch.Tensor, ceil: bool, relu: bool, before: Drop, after: Drop
@@ -197,8 +214,9 @@ class Kernels:
             shape, dtype=torch.uint8, memory_format=torch.channels_last, device="cpu"
         )
         sizes = _Maps(images, height, width, shape[2], shape[3], channels)
-        pointers = (maps.data_ptr(), out.data_ptr(), origin.data_ptr(), ctypes.addressof(sizes))
-        self._of("pool", maps)(*pointers, relu, *before, *after)
+        taken = _address(maps, maps.dtype, *maps.shape)
+        made = out.data_ptr(), origin.data_ptr(), ctypes.addressof(sizes)
+        self._of("pool", maps)(taken, *made, relu, *before, *after)
         return out, origin
 
     def pool_backward(
@@ -211,6 +229,10 @@ class Kernels:
     ) -> torch.Tensor:
         """Lead a gradient back to maps of height and width `size`; rates as in `pool`."""
         images, channels, height, width = gradient.shape
+        if height not in _halves(size[0]) or width not in _halves(size[1]):
+            raise _unfit(gradient, f"half of {size} in height and width")
+        taken = _address(gradient, gradient.dtype, *gradient.shape)
+        places = _address(origin, torch.uint8, *gradient.shape)
         out = torch.empty(
             (images, channels, *size),
             dtype=gradient.dtype,
@@ -218,7 +240,7 @@ class Kernels:
             device="cpu",
         )
         sizes = _Maps(images, *size, height, width, channels)
-        pointers = (gradient.data_ptr(), origin.data_ptr(), out.data_ptr(), ctypes.addressof(sizes))
+        pointers = taken, places, out.data_ptr(), ctypes.addressof(sizes)
         self._of("pool_backward", gradient)(*pointers, before, after)
         return out
 
@@ -242,7 +264,9 @@ class Kernels:
         Returns:
             As `pool`.
         """
-        first, maps = _first(images, padding, weight.shape[3])
+        outputs = weight.shape[-1]
+        first, maps = _first(images, padding, outputs)
+        taps = _address(weight, torch.float32, 3, 3, images.shape[1], outputs, lies=ROWS)
         shape = len(images), maps.channels, maps.out_height, maps.out_width
         out = torch.empty(
             shape, dtype=images.dtype, memory_format=torch.channels_last, device="cpu"
@@ -250,7 +274,7 @@ class Kernels:
         origin = torch.empty(
             shape, dtype=torch.uint8, memory_format=torch.channels_last, device="cpu"
         )
-        settings = ctypes.addressof(first), images.shape[1], weight.data_ptr(), _pointer(bias)
+        settings = ctypes.addressof(first), images.shape[1], taps, _bias(bias, outputs)
         made = out.data_ptr(), origin.data_ptr(), ctypes.addressof(maps)
         self._of("first_pool", images)(*settings, *made, *after)
         return out, origin
@@ -266,10 +290,16 @@ class Kernels:
         after: float,
     ) -> None:
         """Write the gradients of weight and bias, in the forms that `first_pool` takes."""
-        first, maps = _first(images, padding, weight.shape[3])
-        given = gradient.data_ptr(), origin.data_ptr()
-        settings = ctypes.addressof(first), images.shape[1], *given
-        found = weight.data_ptr(), _pointer(bias), ctypes.addressof(maps)
+        outputs = weight.shape[-1]
+        first, maps = _first(images, padding, outputs)
+        shape = len(images), outputs, maps.out_height, maps.out_width
+        slopes, places = (
+            _address(gradient, images.dtype, *shape),
+            _address(origin, torch.uint8, *shape),
+        )
+        settings = ctypes.addressof(first), images.shape[1], slopes, places
+        taps = _address(weight, torch.float32, 3, 3, images.shape[1], outputs, lies=ROWS)
+        found = taps, _bias(bias, outputs), ctypes.addressof(maps)
         self._of("first_pool_backward", images)(*settings, *found, after)
 
     def norm(
@@ -289,12 +319,11 @@ class Kernels:
             epsilon: Added to the variance.
             gelu: Whether GELU follows.
         """
+        taken, sizes = _norm(normed)
         out = torch.empty_like(normed.values)
-        sizes = _norm(normed)
-        pointers = (normed.values.data_ptr(), out.data_ptr(), ctypes.addressof(sizes))
-        mean, variance = running
+        kept = [_address(one, torch.float32, sizes.channels) for one in running]
         function = self._of("norm", out)
-        function(*pointers, mean.data_ptr(), variance.data_ptr(), momentum, epsilon, gelu)
+        function(taken, out.data_ptr(), ctypes.addressof(sizes), *kept, momentum, epsilon, gelu)
         return out
 
     def norm_backward(
@@ -316,11 +345,13 @@ class Kernels:
             gelu: Whether GELU followed.
             relu: Whether the input came out of a ReLU, to lead the gradient through that too.
         """
+        taken, sizes = _norm(normed)
         out = torch.empty_like(normed.values)
-        sizes = _norm(normed)
-        pointers = [t.data_ptr() for t in (gradient, normed.values, out)]
+        slopes = _address(gradient, out.dtype, *out.shape)
+        found = [_address(one, torch.float32, sizes.channels) for one in (weight, bias)]
         function = self._of("norm_backward", gradient)
-        function(*pointers, ctypes.addressof(sizes), weight.data_ptr(), bias.data_ptr(), gelu, relu)
+        pointers = slopes, taken, out.data_ptr(), ctypes.addressof(sizes)
+        function(*pointers, *found, gelu, relu)
         return out
 
     def convolve(
@@ -341,14 +372,11 @@ class Kernels:
             relu: Whether values below 0 become 0.
 
         Raises:
-            ValueError: With their zeros the maps are smaller than 3×3 pixels.
+            RunError: With their zeros the maps are smaller than 3×3 pixels.
         """
-        shape = _convolution(maps, len(weight), padding)
-        size = shape.height + 2 * padding - 2, shape.width + 2 * padding - 2
-        if min(size) < 1:
-            raise ValueError(f"maps of {shape.height}×{shape.width} are smaller than 3×3 pixels")
-        out = _empty(len(maps), len(weight), *size)
-        taken = maps.data_ptr(), weight.data_ptr(), _pointer(bias), relu
+        shape, pixels, taps = _convolution(maps, weight, padding)
+        out = _empty(*_result(shape))
+        taken = pixels, taps, _bias(bias, shape.outputs), relu
         self._of("convolve", maps)(ctypes.addressof(shape), *taken, out.data_ptr())
         return out
 
@@ -356,10 +384,11 @@ class Kernels:
         self, gradient: torch.Tensor, weight: torch.Tensor, maps: torch.Tensor, padding: int
     ) -> torch.Tensor:
         """Return the gradient of `maps`, given that of what `convolve` made of them."""
-        shape = _convolution(maps, len(weight), padding)
+        shape, _, taps = _convolution(maps, weight, padding)
+        slopes = _address(gradient, maps.dtype, *_result(shape))
         out = torch.empty_like(maps)
-        taken = gradient.data_ptr(), weight.data_ptr()
-        self._of("convolve_backward", maps)(ctypes.addressof(shape), *taken, out.data_ptr())
+        function = self._of("convolve_backward", maps)
+        function(ctypes.addressof(shape), slopes, taps, out.data_ptr())
         return out
 
     def convolve_weight(
@@ -371,15 +400,77 @@ class Kernels:
         padding: int,
     ) -> None:
         """Write the gradients of weight and bias, in the forms that `convolve` takes."""
-        shape = _convolution(maps, len(weight), padding)
-        given = maps.data_ptr(), gradient.data_ptr()
-        found = weight.data_ptr(), _pointer(bias)
-        self._of("convolve_weight", maps)(ctypes.addressof(shape), *given, *found)
+        shape, pixels, taps = _convolution(maps, weight, padding)
+        slopes = _address(gradient, maps.dtype, *_result(shape))
+        function = self._of("convolve_weight", maps)
+        function(ctypes.addressof(shape), pixels, slopes, taps, _bias(bias, shape.outputs))
 
 
-def _convolution(maps: torch.Tensor, outputs: int, padding: int) -> _Convolution:
+def _address(
+    tensor: torch.Tensor, dtype: torch.dtype, *shape: int, lies: torch.memory_format | None = None
+) -> int:
+    """Return where a tensor's numbers lie, all of them without gaps, in the order of the kernels.
+
+    Args:
+        tensor: Given from outside; those made here need no check.
+        dtype: That it must have.
+        shape: That it must have.
+        lies: Its order in memory, by default channels-last with four dimensions, else by rows.
+
+    Raises:
+        RunError: It is something else.
+    """
+    order = lies or (torch.channels_last if len(shape) == 4 else ROWS)
+    if (
+        tensor.dtype is dtype
+        and tensor.shape == shape
+        and tensor.is_cpu
+        and tensor.layout is torch.strided
+        and tensor.is_contiguous(memory_format=order)
+    ):
+        return tensor.data_ptr()
+    words = "row by row" if order is ROWS else "channels-last"
+    raise _unfit(tensor, f"{dtype} of shape {shape}, {words} without gaps")
+
+
+def _unfit(tensor: torch.Tensor, expected: str) -> RunError:
+    has = f"{tensor.dtype} of shape {tuple(tensor.shape)}"
+    if tensor.layout is torch.strided:
+        has += f" with strides {tensor.stride()}"
+    return RunError(
+        f"a compiled operation was given a tensor that it cannot use: {has} on {tensor.device}",
+        expected=f"{expected}, on the CPU",
+        fix="let a model, technique or augmentation of your own keep the dtype and shape that it "
+        "is given; without one this is a fault of rungwise, so please report it",
+    )
+
+
+def _halves(side: int) -> tuple[int, int]:
+    """Return how many windows of 2 pixels there are without one that sticks out, and with it."""
+    return side // 2, (side + 1) // 2
+
+
+def _bias(bias: torch.Tensor | None, outputs: int) -> int | None:
+    return None if bias is None else _address(bias, torch.float32, outputs)
+
+
+def _convolution(
+    maps: torch.Tensor, weight: torch.Tensor, padding: int
+) -> tuple[_Convolution, int, int]:
+    """Return sizes, and the addresses of maps and weight."""
     images, channels, height, width = maps.shape
-    return _Convolution(images, height, width, padding, channels, outputs)
+    outputs = len(weight)
+    shape = _Convolution(images, height, width, padding, channels, outputs)
+    small = min(height, width) + 2 * padding < 3
+    if small or padding not in PADDINGS or channels % UNIT or outputs % UNIT:
+        raise _unfit(maps, f"{UNIT} channels or a multiple, 3×3 pixels or more with their zeros")
+    taps = _address(weight, torch.float32, outputs, channels, 3, 3)
+    return shape, _address(maps, torch.bfloat16, *maps.shape), taps
+
+
+def _result(shape: _Convolution) -> tuple[int, int, int, int]:
+    edge = 2 * shape.padding - 2
+    return shape.images, shape.outputs, shape.height + edge, shape.width + edge
 
 
 def _empty(*shape: int) -> torch.Tensor:
@@ -387,20 +478,23 @@ def _empty(*shape: int) -> torch.Tensor:
 
 
 def _first(images: torch.Tensor, padding: int, channels: int) -> tuple[_First, _Maps]:
-    count, _, height, width = images.shape
+    count, colours, height, width = images.shape
     high, wide = height + 2 * padding - 2, width + 2 * padding - 2
+    if colours not in COLOURS or padding not in PADDINGS or min(high, wide) < 1:
+        raise _unfit(images, "1 or 3 channels, 3×3 pixels or more with their zeros")
     maps = _Maps(count, high, wide, high // 2, wide // 2, channels)
-    return _First(images.data_ptr(), height, width, padding), maps
+    return _First(_address(images, images.dtype, *images.shape), height, width, padding), maps
 
 
-def _pointer(tensor: torch.Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
-
-
-def _norm(normed: Normed) -> _Norm:
-    images, channels, height, width = normed.values.shape
-    pointers = [tensor.data_ptr() for tensor in normed[1:]]
-    return _Norm(images * height * width, channels, *pointers)
+def _norm(normed: Normed) -> tuple[int, _Norm]:
+    """Return the address of the values, and sizes with the other addresses."""
+    values = normed.values
+    images, channels, height, width = values.shape
+    rows = images * height * width
+    if not rows:
+        raise _unfit(values, "one pixel or more")
+    pointers = [_address(tensor, torch.float32, channels) for tensor in normed[1:]]
+    return _address(values, values.dtype, *values.shape), _Norm(rows, channels, *pointers)
 
 
 @functools.cache

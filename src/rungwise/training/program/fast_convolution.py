@@ -6,11 +6,10 @@ import torch
 from torch import nn
 
 from rungwise.native import Kernels
+from rungwise.native.kernels import UNIT
 from rungwise.training.program.instruction import in_order
 from rungwise.training.program.products import Convolution
 
-UNIT = 8
-"""What the numbers of channels have to be multiples of."""
 FEWEST_CHANNELS = 16
 FEWEST_PAIRS = 512
 """Input times output channels from which on our kernels are at least as fast as the library's."""

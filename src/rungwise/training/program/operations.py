@@ -21,7 +21,8 @@ class Scaling(Instruction):
 
     def forward(self, page: Page, *values: torch.Tensor) -> torch.Tensor:
         images = in_order(self.net.with_own_channels(values[0]))
-        return self.kernels.scale(images, self.net.mean, self.net.std, self.dtype)
+        mean, std = self.net.mean.view(-1), self.net.std.view(-1)
+        return self.kernels.scale(images, mean, std, self.dtype)
 
     def backward(self, page: Page, gradient: torch.Tensor) -> Below:
         return [None]
