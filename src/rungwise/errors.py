@@ -12,6 +12,8 @@
     ├── StorageError         1   the disk is full, or a place cannot be written
     └── Interrupted        130   stopped by the user; the state is saved (143 for SIGTERM)
 
+and `Note`, a warning: the work goes on otherwise than it could.
+
 Imports nothing of ours.
 """
 
@@ -111,6 +113,10 @@ class Interrupted(RungwiseError):
     """The user stopped the work; what was done is saved."""
 
     exit_code = 130
+
+
+class Note(UserWarning):
+    """The work goes on, but not as it could: what is slower or left out, and why."""
 
 
 def _restored(
