@@ -9,9 +9,16 @@ def choose_device(device: str | torch.device) -> torch.device:
     """Return the torch device for `auto`, `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        UsageError: The name is none of these, or there is no such device.
+        UsageError: The name is none of these, there is no such device, or it cannot be used after
+            a fork.
     """
     name = str(device)
+    if name != "cpu" and torch.cuda._is_in_bad_fork():
+        raise UsageError(
+            "this process was forked from one that had used a GPU, which no child can use then",
+            expected="a process of its own for work on the GPU, or the device cpu",
+            fix="start processes with multiprocessing's method 'spawn', or pass device='cpu'",
+        )
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, colon, index = name.partition(":")

@@ -1,11 +1,12 @@
 """The command line: verbs, and errors turned into messages and exit codes."""
 
 import sys
+import warnings
 
 from cyclopts import App, CycloptsError
 
 from rungwise import __version__
-from rungwise.errors import RungwiseError, UsageError
+from rungwise.errors import Note, RungwiseError, UsageError
 from rungwise.interfaces.cli.bench import bench
 from rungwise.interfaces.cli.climb import climb
 from rungwise.interfaces.cli.compare import compare
@@ -50,9 +51,28 @@ def _told(error: CycloptsError) -> UsageError:
     )
 
 
+def _show_notes() -> None:
+    """Print our notes as a sentence, without the line of code that Python puts around it."""
+    usual = warnings.formatwarning
+
+    def sentence(
+        message: Warning | str,
+        category: type[Warning],
+        file: str,
+        line: int,
+        code: str | None = None,
+    ) -> str:
+        if isinstance(message, Note):
+            return f"note: {message}\n"
+        return usual(message, category, file, line, code)
+
+    warnings.formatwarning = sentence
+
+
 def main() -> None:
     """Run the command line and exit: 0 ok, 1 failure, 2 usage, 3 data, 130 or 143 interrupted."""
     prepare_streams()
+    _show_notes()
     with ending_at_ctrl_c():
         try:
             try:
