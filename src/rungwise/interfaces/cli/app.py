@@ -58,13 +58,13 @@ def _show_notes() -> None:
     def sentence(
         message: Warning | str,
         category: type[Warning],
-        file: str,
-        line: int,
-        code: str | None = None,
+        filename: str,
+        lineno: int,
+        line: str | None = None,
     ) -> str:
         if isinstance(message, Note):
             return f"note: {message}\n"
-        return usual(message, category, file, line, code)
+        return usual(message, category, filename, lineno, line)
 
     warnings.formatwarning = sentence
 
