@@ -121,7 +121,7 @@ RUBBISH = 'for last; do :; done; echo rubbish > "$last"'
     ],
     ids=["that fails", "that writes nothing", "that writes rubbish", "that is killed"],
 )
-def test_a_bad_compiler_gives_no_library_but_a_note_and_is_not_asked_again_that_day(
+def test_a_bad_compiler_gives_no_library_but_a_note_and_is_not_asked_again_that_hour(
     home: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -139,8 +139,8 @@ def test_a_bad_compiler_gives_no_library_but_a_note_and_is_not_asked_again_that_
         assert library.load() is None
     assert len(commands) == asked
 
-    yesterday = time.time() - library.REMEMBERED_SECONDS - 60
-    os.utime(remembered, (yesterday, yesterday))
+    earlier = time.time() - library.REMEMBERED_SECONDS - 60
+    os.utime(remembered, (earlier, earlier))
     with pytest.warns(Note, match=why):
         library.load()
     assert len(commands) == 2 * asked

@@ -6,7 +6,7 @@
 
 A library is right if its name holds the key of what it depends on and its content's checksum, and
 if it and its folder belong to the user and nobody else may write them. Whatever cannot be done
-leaves PyTorch's own operations in place, with a note; a failure is remembered for a day.
+leaves PyTorch's own operations in place, with a note; a failure is remembered for an hour.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ TRIAL = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from rungwise.native.trial import try_kernels; try_kernels(sys.argv[2])"
 )
-REMEMBERED_SECONDS = 24 * 3600
+REMEMBERED_SECONDS = 3600.0
 PROCESSOR = ("vendor_id", "cpu family", "model", "stepping", "flags")
 PROCESSOR_ON_ARM = ("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "Features")
 
@@ -165,13 +165,13 @@ def _remember(key: str, why: str) -> None:
 
 
 def _require_no_failure(key: str) -> None:
-    """Raise what went wrong at most a day ago; to wait for it again would be in vain."""
+    """Raise what went wrong at most an hour ago; to wait for it again would be in vain."""
     for folder in _folders():
         path = folder / f"{key}.failed"
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime < REMEMBERED_SECONDS:
                 why = path.read_text(encoding="utf-8", errors="replace")
-                raise _Unusable(f"{why} (remove {path} to try again before tomorrow)")
+                raise _Unusable(f"{why} (remove {path} to try again within the hour)")
 
 
 # --- Compiling and trying -------------------------------------------------------------------------
