@@ -388,6 +388,7 @@ def test_a_changed_source_is_compiled_anew(
 def test_the_key_names_source_options_compiler_c_library_and_processor(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("RUNGWISE_CXXFLAGS", raising=False)
     compiler = script(tmp_path / "one", "exit 0")
     keys = [library._key(str(compiler))]
     assert library._key(str(compiler)) == keys[0]
