@@ -47,7 +47,9 @@ def test_every_kind_has_its_exit_code(kind: type[RungwiseError], code: int) -> N
 def test_every_exception_of_the_module_is_ours() -> None:
     kinds = [one for one in vars(errors).values() if isinstance(one, type)]
 
-    assert all(issubclass(kind, RungwiseError) for kind in kinds if issubclass(kind, Exception))
+    raised = [kind for kind in kinds if issubclass(kind, Exception) and kind is not errors.Note]
+    assert all(issubclass(kind, RungwiseError) for kind in raised)
+    assert issubclass(errors.Note, UserWarning)
 
 
 def test_mistakes_in_a_call_are_value_errors() -> None:
