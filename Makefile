@@ -1,7 +1,7 @@
 # make demo   create .venv, install, climb the digits ladder
 # make test   create .venv, install the test extra, run the tests
 # make check  format, lint, types, layers, doctests
-# make sanitize  the kernels and nets' programs with AddressSanitizer and UBSan; needs g++
+# make sanitize  the tests of the kernels with AddressSanitizer and UBSan; needs g++
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,7 +24,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --quiet tests/test_layers.py
 	$(BIN)/python -m pytest --quiet --doctest-modules --ignore=src/rungwise/bench/peers src
 
-SANITIZED := tests/native/test_kernels.py tests/native/test_boundary.py tests/training/program
+SANITIZED := tests/native/test_kernels.py tests/native/test_boundary.py
 
 sanitize: $(VENV)/.installed-test
 	@g++ --version > /dev/null
