@@ -160,7 +160,11 @@ class LabelledImages:
 
     def among(self, class_names: tuple[str, ...]) -> "LabelledImages":
         """Return the same images as images of some of these classes, which their own are among."""
-        places = torch.tensor([class_names.index(name) for name in self.class_names])
+        places = torch.tensor(
+            [class_names.index(name) for name in self.class_names],
+            dtype=torch.int64,
+            device=self.labels.device,
+        )
         return replace(self, labels=places[self.labels], class_names=class_names)
 
     def called(self, names: Names) -> "LabelledImages":

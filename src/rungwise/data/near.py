@@ -60,7 +60,9 @@ def thumbnails(images: LabelledImages) -> torch.Tensor:
     """Return the brightness of each image on at most 32×32 fields: (N, H', W') uint8."""
     if not len(images):
         _, height, width = images.shape
-        return torch.empty(0, min(height, _FINE), min(width, _FINE), dtype=torch.uint8)
+        return torch.empty(
+            0, min(height, _FINE), min(width, _FINE), dtype=torch.uint8, device="cpu"
+        )
     return torch.cat([_fields(chunk.float().mean(3), _FINE) for chunk in images.chunks()])
 
 

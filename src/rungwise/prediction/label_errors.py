@@ -41,7 +41,7 @@ def chances(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         labels: (N,) int64.
     """
     if len(labels) == 0:
-        return torch.zeros(0, dtype=torch.float64)
+        return torch.zeros(0, dtype=torch.float64, device="cpu")
     logs = probabilities.double().clamp_min(torch.finfo(torch.float32).tiny).log()
     temperature, share = _fitted(logs, labels)
     noise = share / logs.shape[1]
