@@ -13,6 +13,7 @@ LAYERS = (
     "host",
     "randomness",
     "storage",
+    "json_text",
     "data",
     "native",
     "augment",

@@ -9,7 +9,7 @@ import pytest
 
 from rungwise.errors import RunError
 from rungwise.ladder.job import Job
-from rungwise.ladder.run import CHECKED_FILES, NEEDED_FIGURES, Run, open_run, slug
+from rungwise.ladder.run import CHECKED_FILES, Run, Summary, open_run, slug
 
 
 def train(job: Job) -> Run:
@@ -88,13 +88,44 @@ def test_a_summary_that_is_none_is_noticed(job: Job, text: str) -> None:
         open_run(path.parent)
 
 
-@pytest.mark.parametrize("figure", sorted(NEEDED_FIGURES))
+@pytest.mark.parametrize("figure", sorted(Summary.__required_keys__))
 def test_a_summary_without_a_figure_is_noticed(job: Job, figure: str) -> None:
     run = train(job)
     rest = {key: value for key, value in run.summary.items() if key != figure}
     (run.path / "summary.json").write_text(json.dumps(rest))
 
+    with pytest.raises(RunError, match=f"it is not a run's summary: {figure} is missing"):
+        open_run(run.path)
+
+
+@pytest.mark.parametrize(
+    ("figure", "value"),
+    [
+        ("data", ["digits"]),
+        ("image_size", "32"),
+        ("seed", "first"),
+        ("seed", 0),
+        ("validation", "train"),
+        ("val_accuracy", 98.5),
+        ("val_accuracy", "0.985"),
+        ("epochs", True),
+        ("seconds", float("nan")),
+        ("files", {"recipe.yaml": None}),
+    ],
+)
+def test_a_figure_of_another_type_or_range_is_noticed(job: Job, figure: str, value: object) -> None:
+    run = train(job)
+    (run.path / "summary.json").write_text(json.dumps({**run.summary, figure: value}))
+
     with pytest.raises(RunError, match="it is not a run's summary"):
+        open_run(run.path)
+
+
+def test_a_summary_that_is_nested_without_end_is_noticed(job: Job) -> None:
+    run = train(job)
+    (run.path / "summary.json").write_text('{"data": ' * 100_000)
+
+    with pytest.raises(RunError, match="nested more than 64 deep"):
         open_run(run.path)
 
 

@@ -16,6 +16,8 @@ from rungwise.errors import ConfigError
 
 View = tuple[torch.Tensor, float]
 
+MOST_COPIES = 10_000
+
 
 class Views:
     """A frozen dataclass of settings that yields changed copies of a batch with their weights."""
@@ -59,7 +61,7 @@ class RandomCopies(Views):
     """Average over copies that are augmented at random, as in training.
 
     Raises:
-        ConfigError: `copies` is below 1.
+        ConfigError: `copies` is below 1, or above 10,000.
     """
 
     drawn = True
@@ -68,10 +70,10 @@ class RandomCopies(Views):
     """Number of augmented copies of each image."""
 
     def __post_init__(self) -> None:
-        if self.copies < 1:
+        if not 1 <= self.copies <= MOST_COPIES:
             raise ConfigError(
                 f"random-copies has {self.copies} copies",
-                expected="1 or more",
+                expected=f"1 to {MOST_COPIES:,}",
                 fix="use for example copies: 50",
             )
 

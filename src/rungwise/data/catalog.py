@@ -229,7 +229,7 @@ def load_as_recorded(record: Mapping[str, Any], *, offline: bool = False) -> Dat
     return load(
         spec,
         offline=offline,
-        image_size=(int(size[0]), int(size[1])) if size else None,
+        image_size=tuple(size) if size else None,
         bad_files="skip" if resizes(spec) else "stop",
         test_share=record.get("test_share"),
     )

@@ -34,6 +34,7 @@ from rungwise.data.images import Dataset, LabelledImages
 from rungwise.data.names import FileNames, Names, Numbered
 from rungwise.data.places import decoded_folder
 from rungwise.errors import DataError
+from rungwise.json_text import parse_json
 from rungwise.storage import make_folder
 
 logger = logging.getLogger(__name__)
@@ -143,7 +144,7 @@ def _state(files: Iterable[Path | str]) -> str:
 def _open(entry: Path, state: str) -> Dataset | None:
     """Return the set of an entry, its pixels mapped; None if there is none that can be used."""
     try:
-        index = json.loads((entry / INDEX).read_text())
+        index = parse_json((entry / INDEX).read_bytes())
         if index["state"] != state:
             return None
         parts = {

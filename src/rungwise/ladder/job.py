@@ -17,12 +17,13 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
 import rungwise
 from rungwise.data import Dataset, LabelledImages, Parts, draw
+from rungwise.json_text import Amount, read_json
 from rungwise.ladder.lock import holding
 from rungwise.ladder.run import Run, begin_run, explaining_access, finish_run, open_run, slug
 from rungwise.models.input import network_shape
@@ -44,6 +45,12 @@ from rungwise.training.seed import Seed
 from rungwise.training.sources import own_sources
 
 SECONDS_BETWEEN_SAVES = 5.0
+
+
+class _Timed(TypedDict):
+    """What is read of a summary to know how long a training takes."""
+
+    seconds: Amount
 
 
 @dataclass(frozen=True)
@@ -126,8 +133,8 @@ class Job:
     def recorded_seconds(self) -> float | None:
         """Return how long a finished training of the same key took, whatever its seed."""
         for path in sorted(self.folder.parent.glob("seed-*/summary.json")):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                return float(json.loads(path.read_text())["seconds"])
+            with contextlib.suppress(OSError, ValueError):
+                return read_json(_Timed, path)["seconds"]
         return None
 
     def probe(self, seconds: float) -> float:

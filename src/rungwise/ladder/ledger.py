@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rungwise.data import Dataset
+from rungwise.json_text import parse_json
 from rungwise.storage import explaining_storage
 
 
@@ -68,7 +69,7 @@ def openings(root: Path, dataset: Dataset) -> list[dict[str, Any]]:
 
 def _entry(line: str) -> dict[str, Any]:
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
     except ValueError:
         return {}
     return entry if isinstance(entry, dict) else {}

@@ -15,7 +15,7 @@ from rungwise.data import LabelledImages
 from rungwise.errors import RunError
 from rungwise.ladder.run import Run, slug
 from rungwise.prediction.predictor import Predictor, combine
-from rungwise.training.checkpoint import read_tensors, write_tensors
+from rungwise.training.checkpoint import opened_tensors, write_tensors
 from rungwise.training.parsing import dump_recipe
 from rungwise.training.recipe import Recipe
 from rungwise.training.sources import own_sources
@@ -44,12 +44,30 @@ def probabilities_of(
     path = prediction_path(recipe, runs, images, root)
     if path.exists():
         try:
-            return read_tensors(path)[0]["probabilities"]
-        except (RunError, KeyError):
+            return read_probabilities(path, images.classes, len(images))
+        except RunError:
             path.unlink()
     probabilities = predictor_of(recipe, runs, device).probabilities_of(images)
     write_tensors(path, {"probabilities": probabilities}, {"part": part, "recipe": recipe.name})
     return probabilities
+
+
+def read_probabilities(path: Path, classes: int, images: int | None = None) -> torch.Tensor:
+    """Read stored class probabilities (N, K) float32.
+
+    Args:
+        path: The file.
+        classes: K.
+        images: N; None where it is not known.
+
+    Raises:
+        RunError: The file is missing, damaged, or holds none of so many classes and images.
+    """
+    with opened_tensors(path) as file:
+        rows, columns = file.shapes["probabilities"]
+        if columns != classes or images not in (None, rows):
+            raise ValueError(f"it holds predictions of {rows} images and {columns} classes")
+        return file.read()["probabilities"]
 
 
 def prediction_path(

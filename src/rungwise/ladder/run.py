@@ -16,26 +16,47 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 import torch
 
-from rungwise.errors import RunError
+from rungwise.errors import RunError, UsageError
+from rungwise.json_text import Amount, Count, Share, read_json
 from rungwise.ladder.environment import describe_environment
 from rungwise.prediction.predictor import Predictor
 from rungwise.storage import sha256, write_text
 from rungwise.training import checkpoint
 from rungwise.training.parsing import load_recipe, recipe_text
 from rungwise.training.recipe import Recipe
+from rungwise.training.seed import Seed
 
 RECIPE_FOLDER = re.compile(r"(?P<recipe>[\w.-]+)-(?P<key>[0-9a-f]{10})")
 SEED_FOLDER = re.compile(r"seed-(?P<seed>(0|[1-9][0-9]*)(\.[1-9][0-9]*)?)(\.damaged-[0-9]+)?")
 CHECKED_FILES = ("recipe.yaml", "environment.json", "metrics.csv", "model.safetensors")
-NEEDED_FIGURES = {
-    *("data", "image_size", "fingerprint", "recipe", "seed", "validation"),
-    *("val_accuracy", "epochs", "seconds", "flops", "files"),
-}
-"""What others read from a summary; without one of these it is no summary of a run."""
+
+
+class Summary(TypedDict):
+    """What others read from `summary.json`; what it lacks, versions before did not write."""
+
+    data: str
+    image_size: list[Count] | None
+    fingerprint: str
+    key: NotRequired[str]
+    recipe: str
+    seed: str
+    validation: Share | Literal["test"]
+    val_accuracy: Share | None
+    val_balanced_accuracy: NotRequired[Share | None]
+    val_loss: NotRequired[float | None]
+    train_accuracy: NotRequired[Share | None]
+    collapse: NotRequired[str | None]
+    images: NotRequired[dict[str, Count]]
+    test_share: NotRequired[Share | None]
+    nets: NotRequired[list[dict[str, str]]]
+    epochs: Count
+    seconds: Amount
+    flops: Amount
+    files: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -86,12 +107,20 @@ class Run:
         return [net["model.safetensors"] for net in self.summary.get("nets", [own])]
 
     def history(self) -> list[dict[str, float | None]]:
-        """Read `metrics.csv`: a row for each epoch; None where there was no validation."""
-        with (self.path / "metrics.csv").open(newline="") as file:
-            return [
-                {key: float(value) if value else None for key, value in row.items()}
-                for row in csv.DictReader(file)
-            ]
+        """Read `metrics.csv`: a row for each epoch; None where there was no validation.
+
+        Raises:
+            DamagedError: A value is no number.
+        """
+        path = self.path / "metrics.csv"
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                return [
+                    {key: float(value) if value else None for key, value in row.items()}
+                    for row in csv.DictReader(file)
+                ]
+        except (ValueError, TypeError, csv.Error):
+            raise checkpoint.damaged(path, "it is no table of numbers") from None
 
 
 def open_run(folder: Path) -> Run:
@@ -169,12 +198,11 @@ def read_summary(folder: Path) -> dict[str, Any]:
             else "give a folder such as runs/digits/compact-0123456789/seed-0",
         )
     try:
-        summary = json.loads(summary_path.read_text(encoding="utf-8"))
-        whole = summary.keys() >= NEEDED_FIGURES and isinstance(summary["files"], dict)
-    except (ValueError, AttributeError):
-        whole = False
-    if not whole:
-        raise checkpoint.damaged(summary_path, "it is not a run's summary")
+        summary = read_json(Summary, summary_path)
+        Seed.parse(summary["seed"])
+    except (ValueError, UsageError) as error:
+        why = error.problem if isinstance(error, UsageError) else error
+        raise checkpoint.damaged(summary_path, f"it is not a run's summary: {why}") from None
     return dict(summary)
 
 

@@ -31,7 +31,6 @@ from rungwise.ladder.run import (
     slug,
 )
 from rungwise.storage import explaining_storage
-from rungwise.training.checkpoint import damaged
 from rungwise.training.seed import Seed
 
 Status = Literal["finished", "unfinished", "damaged", "aside"]
@@ -256,22 +255,11 @@ def _progress(folder: Path) -> dict[str, Any]:
             "epochs": int(rows[-1]["epoch"]),
             "seconds": sum(float(row["seconds"]) for row in rows),
         }
-    except (OSError, ValueError, LookupError, TypeError, csv.Error):
+        return figures if all(map(math.isfinite, figures.values())) else {}
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, csv.Error):
         return {}
-    return figures if all(map(_is_number, figures.values())) else {}
 
 
 def _figures(run: Run) -> dict[str, Any]:
-    """Return validation accuracy, epochs and seconds of a finished run.
-
-    Raises:
-        DamagedError: One of them is no number.
-    """
-    figures = {name: run.summary[name] for name in ("val_accuracy", "epochs", "seconds")}
-    if not all(value is None or _is_number(value) for value in figures.values()):
-        raise damaged(run.path / "summary.json", "it is not a run's summary")
-    return figures
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    """Return validation accuracy, epochs and seconds of a finished run."""
+    return {name: run.summary[name] for name in ("val_accuracy", "epochs", "seconds")}

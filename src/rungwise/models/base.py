@@ -34,13 +34,16 @@ class Model:
     is_chain: bool = False
     """Whether the networks are one chain of layers (`layers.Classifier`)."""
 
-    def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
+    def build(
+        self, shape: tuple[int, int, int], classes: int, rng: torch.Generator | None
+    ) -> nn.Module:
         """Return a freshly initialised network.
 
         Args:
             shape: (C, H, W) of one image.
             classes: K.
-            rng: The only source of the initial weights.
+            rng: The only source of the initial weights; None gives a network whose tensors have
+                shapes and no memory.
 
         Raises:
             ConfigError: The architecture cannot take images of this shape.

@@ -58,7 +58,9 @@ class CNN(Model):
         _require_choice("cnn pooling_place", self.pooling_place, ("end", "each"))
         require_border("cnn border", self.border)
 
-    def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
+    def build(
+        self, shape: tuple[int, int, int], classes: int, rng: torch.Generator | None
+    ) -> nn.Module:
         require_size(
             "cnn", shape, self.smallest_side(), "use fewer convolutions, a border, or edge 'same'"
         )

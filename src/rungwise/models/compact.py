@@ -81,7 +81,7 @@ class Compact(Model):
         require_widths("compact widths", self.widths)
         require_positive("compact stem_width", self.stem_width)
         for depth in self._depths():
-            require_positive("compact depth", depth)
+            require_positive("compact depth", depth, most=100)
         require_border("compact border", self.border)
         if len(self._depths()) != len(self.widths):
             raise ConfigError(
@@ -122,7 +122,9 @@ class Compact(Model):
                 fix="add whitened_patch: 2, or drop whitened_pairs",
             )
 
-    def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
+    def build(
+        self, shape: tuple[int, int, int], classes: int, rng: torch.Generator | None
+    ) -> nn.Module:
         # Patches are whitened before the border is added, so one has to fit into an image.
         patch = self.whitened_patch or 1
         smallest = max(patch, 2 ** len(self.widths) + patch - 1 - 2 * self.border)

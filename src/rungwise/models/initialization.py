@@ -6,6 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from rungwise.models.size import require_memory
+
 KERAS_EPSILON = 1e-3
 """What Keras's batch normalisation adds to the variance."""
 
@@ -57,23 +59,30 @@ class KerasBatchNorm(nn.BatchNorm2d):
 
 def materialize(
     construct: Callable[[], nn.Module],
-    rng: torch.Generator,
+    rng: torch.Generator | None,
     limit: Callable[[nn.Conv2d | nn.Linear], float] = glorot_uniform,
 ) -> nn.Module:
     """Construct a network and draw its weights; PyTorch's global generator is left alone.
 
     Args:
         construct: Makes the modules; called where tensors have a shape and no memory.
-        rng: The only source of the weights.
+        rng: The only source of the weights; None leaves the network without memory.
         limit: Gives the bound of a layer's uniform weights; biases start at 0, and batch
             normalisation at scale 1, shift 0, mean 0 and variance 1.
 
     Returns:
-        The network on the CPU, in training mode.
+        The network, in training mode; on the CPU, or where tensors have no memory.
+
+    Raises:
+        ConfigError: The network is too large for the memory.
     """
     with torch.device("meta"):
         network = construct()
-    network.float().to_empty(device="cpu")  # Layers take the host program's default dtype.
+    network.float()  # Layers take the host program's default dtype.
+    require_memory(network)
+    if rng is None:
+        return network
+    network.to_empty(device="cpu")
     for module in network.modules():
         _initialize(module, rng, limit)
     return network

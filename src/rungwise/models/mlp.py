@@ -29,7 +29,9 @@ class MLP(Model):
     def __post_init__(self) -> None:
         require_widths("mlp hidden_widths", self.hidden_widths, at_least=0)
 
-    def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
+    def build(
+        self, shape: tuple[int, int, int], classes: int, rng: torch.Generator | None
+    ) -> nn.Module:
         channels, height, width = shape
         pixels = channels * height * width
         return materialize(

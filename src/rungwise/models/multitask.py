@@ -39,7 +39,9 @@ class Multitask(Model):
         require_positive("multitask dense_width", self.dense_width)
         require_rate("multitask dropout", self.dropout)
 
-    def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
+    def build(
+        self, shape: tuple[int, int, int], classes: int, rng: torch.Generator | None
+    ) -> nn.Module:
         _, height, width = shape
         if height % SHRINK or width % SHRINK:
             raise ConfigError(

@@ -4,6 +4,14 @@ from collections.abc import Sequence
 
 from rungwise.errors import ConfigError
 
+MOST_LAYERS = 1_000
+LARGEST_WIDTH = 100_000
+LARGEST_BORDER = 1_000
+"""Limits beyond what any net for small images needs."""
+
+MOST_SHOWN = 20
+"""How many widths a message quotes."""
+
 
 def require_widths(name: str, widths: Sequence[int], *, at_least: int = 1) -> None:
     """Check a tuple of layer widths.
@@ -14,25 +22,31 @@ def require_widths(name: str, widths: Sequence[int], *, at_least: int = 1) -> No
         at_least: How many layers there have to be.
 
     Raises:
-        ConfigError: Too few widths, or one that is not positive.
+        ConfigError: Too few or too many widths, or one that is not positive or is too large.
     """
-    if len(widths) < at_least or any(width < 1 for width in widths):
+    within = all(1 <= width <= LARGEST_WIDTH for width in widths)
+    if not within or not at_least <= len(widths) <= MOST_LAYERS:
+        few = ", ".join(map(str, widths[:MOST_SHOWN]))
+        shown = f"({few}, …)" if len(widths) > MOST_SHOWN else str(tuple(widths))
         raise ConfigError(
-            f"{name} is {tuple(widths)}",
-            expected=f"at least {at_least} whole numbers, each 1 or more",
+            f"{name} is {shown}",
+            expected=f"{at_least} to {MOST_LAYERS:,} whole numbers, each from 1 to "
+            f"{LARGEST_WIDTH:,}",
             fix="give one width for each layer, such as (32, 64)",
         )
 
 
-def require_positive(name: str, value: int) -> None:
+def require_positive(name: str, value: int, *, most: int = LARGEST_WIDTH) -> None:
     """Check a width or another count.
 
     Raises:
-        ConfigError: It is less than 1.
+        ConfigError: It is less than 1, or more than `most`.
     """
-    if value < 1:
+    if not 1 <= value <= most:
         raise ConfigError(
-            f"{name} is {value}", expected="a whole number, 1 or more", fix="pass a number like 64"
+            f"{name} is {value}",
+            expected=f"a whole number from 1 to {most:,}",
+            fix=f"pass a number like {min(64, most)}",
         )
 
 
@@ -40,12 +54,12 @@ def require_border(name: str, border: int) -> None:
     """Check a border around the images.
 
     Raises:
-        ConfigError: It is less than 0.
+        ConfigError: It is less than 0, or more than 1,000.
     """
-    if border < 0:
+    if not 0 <= border <= LARGEST_BORDER:
         raise ConfigError(
             f"{name} is {border}",
-            expected="0 or more pixels",
+            expected=f"0 to {LARGEST_BORDER:,} pixels",
             fix="pass 0 for no border, or 2 as article C does",
         )
 

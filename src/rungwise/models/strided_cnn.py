@@ -37,7 +37,9 @@ class StridedCNN(Model):
         require_widths("strided-cnn conv_widths", self.conv_widths)
         require_widths("strided-cnn dense_widths", self.dense_widths, at_least=0)
 
-    def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
+    def build(
+        self, shape: tuple[int, int, int], classes: int, rng: torch.Generator | None
+    ) -> nn.Module:
         features = (flat_features(shape, self.conv_widths), *self.dense_widths)[-1]
         return materialize(
             lambda: Classifier(

@@ -45,7 +45,9 @@ class TwoBranch(Model):
         require_widths("two-branch dense_widths", self.dense_widths)
         require_positive("two-branch fusion_width", self.fusion_width)
 
-    def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
+    def build(
+        self, shape: tuple[int, int, int], classes: int, rng: torch.Generator | None
+    ) -> nn.Module:
         return materialize(lambda: TwoBranchNet(self, shape, classes), rng)
 
 

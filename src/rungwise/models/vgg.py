@@ -54,7 +54,9 @@ class VGGBenchmark(Model):
         require_rate("vgg-benchmark dropout_conv", self.dropout_conv)
         require_rate("vgg-benchmark dropout_dense", self.dropout_dense)
 
-    def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
+    def build(
+        self, shape: tuple[int, int, int], classes: int, rng: torch.Generator | None
+    ) -> nn.Module:
         require_size("vgg-benchmark", shape, SMALLEST_SIDE, "use larger images, or model mlp")
         return materialize(lambda: Classifier(*self._steps(shape[0], classes)), rng)
 
@@ -106,7 +108,9 @@ class VGGDeep(Model):
         require_rate("vgg-deep dropout_conv", self.dropout_conv)
         require_rate("vgg-deep dropout_dense", self.dropout_dense)
 
-    def build(self, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> nn.Module:
+    def build(
+        self, shape: tuple[int, int, int], classes: int, rng: torch.Generator | None
+    ) -> nn.Module:
         require_size("vgg-deep", shape, SMALLEST_SIDE, "use larger images, or model mlp")
         return materialize(lambda: Classifier(*self._steps(shape[0], classes)), rng)
 

@@ -5,8 +5,9 @@ Kept in the artefact, so that a file that was copied out of its run still tells.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
+from rungwise.json_text import Count, Share
 from rungwise.prediction.metrics import Evaluation
 
 
@@ -72,6 +73,30 @@ class Figures:
         )
 
 
+class OriginRecord(TypedDict):
+    """An `Origin` as an artefact keeps it."""
+
+    data: str
+    fingerprint: str
+    images: dict[str, Count]
+    images_of_class: list[Count]
+    recipe: str
+    seed: str
+    epochs: Count
+    validation: Share | Literal["test"]
+    rungwise: str
+
+
+class FiguresRecord(TypedDict):
+    """`Figures` as an artefact keeps them."""
+
+    part: Literal["validation", "test"]
+    images: Count
+    accuracy: Share
+    loss: float
+    calibration_error: Share | None
+
+
 def written(origins: Sequence[Origin | None], figures: Sequence[Figures]) -> dict[str, Any]:
     """Return what an artefact keeps: JSON values; nothing where nothing is known."""
     kept: dict[str, Any] = {}
@@ -83,21 +108,22 @@ def written(origins: Sequence[Origin | None], figures: Sequence[Figures]) -> dic
 
 
 def read(
-    description: Mapping[str, Any], nets: int
+    kept_origins: Sequence[OriginRecord | None], figures: Sequence[FiguresRecord], nets: int
 ) -> tuple[tuple[Origin | None, ...], tuple[Figures, ...]]:
     """Return what `written` has written; older artefacts keep nothing.
 
     Raises:
-        KeyError, TypeError, ValueError: It is something else.
+        ValueError: The origins are those of another number of nets.
+        TypeError: A later version has kept more.
     """
-    origins = tuple(_origin(one) for one in description.get("origins", ()))
+    origins = tuple(_origin(one) for one in kept_origins)
     if len(origins) not in (0, nets):
         raise ValueError(f"it tells of {len(origins)} nets, and holds {nets}")
-    return origins, tuple(Figures(**one) for one in description.get("figures", ()))
+    return origins, tuple(Figures(**one) for one in figures)
 
 
-def _origin(kept: Mapping[str, Any] | None) -> Origin | None:
+def _origin(kept: OriginRecord | None) -> Origin | None:
     if kept is None:
         return None
-    counts = tuple(map(int, kept["images_of_class"]))
-    return Origin(**{**kept, "images": dict(kept["images"]), "images_of_class": counts})
+    facts: dict[str, Any] = {**kept, "images_of_class": tuple(kept["images_of_class"])}
+    return Origin(**facts)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import torch
 from torch import nn
@@ -13,12 +13,20 @@ from rungwise.augment.views import View, Views, unsure
 from rungwise.data.images import LabelledImages
 from rungwise.errors import DataError, RunError, UsageError
 from rungwise.host import set_aside
+from rungwise.json_text import Range, shaped
 from rungwise.models.base import Output
 from rungwise.models.input import ScaledNetwork, to_unit
 from rungwise.prediction.calibration import fit_temperature
-from rungwise.prediction.origin import Figures, Origin, read, written
+from rungwise.prediction.origin import (
+    Figures,
+    FiguresRecord,
+    Origin,
+    OriginRecord,
+    read,
+    written,
+)
 from rungwise.training import precision
-from rungwise.training.checkpoint import damaged, read_tensors, write_tensors
+from rungwise.training.checkpoint import damaged, opened_tensors, write_tensors
 from rungwise.training.loop import EVALUATION_BATCH
 from rungwise.training.memory import keep_freed_memory
 from rungwise.training.parsing import dump_recipe, parse_recipe
@@ -26,6 +34,20 @@ from rungwise.training.recipe import Recipe
 
 FORMAT = 1
 """Number of the artefact's format; raised when an older reader could not read it."""
+
+
+class _Description(TypedDict):
+    """What an artefact's header says; what it lacks, versions before did not write."""
+
+    recipe: dict[str, Any]
+    members: list[dict[str, Any]]
+    class_names: list[str]
+    shape: list[Annotated[int, Range(1, 2**31)]]
+    resizes: bool
+    temperatures: NotRequired[list[float | None]]
+    origins: NotRequired[list[OriginRecord | None]]
+    figures: NotRequired[list[FiguresRecord]]
+    notes: NotRequired[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -315,34 +337,61 @@ def read_artefact(
         RunError: The file is missing, damaged or of a newer format.
     """
     device = device or torch.device("cpu")
-    tensors, description = read_tensors(path)
-    if "format" not in description:
-        raise damaged(path, "it is no trained predictor")
-    if description["format"] != FORMAT:
-        raise RunError(
-            f"{path} is an artefact of format {description['format']}",
-            expected=f"format {FORMAT}",
-            fix="install the version of rungwise that wrote it",
-        )
-    try:
-        members = tuple(parse_recipe(plain, str(path)) for plain in description["members"])
-        shape = tuple(description["shape"])
-        class_names = tuple(description["class_names"])
-        nets = tuple(
-            _rebuild(recipe, shape, len(class_names), _of_member(tensors, index)).to(device)
-            for index, recipe in enumerate(members)
-        )
+    with opened_tensors(path) as file:
+        if "format" not in file.metadata:
+            raise damaged(path, "it is no trained predictor")
+        if file.metadata["format"] != FORMAT:
+            raise RunError(
+                f"{path} is an artefact of format {file.metadata['format']}",
+                expected=f"format {FORMAT}",
+                fix="install the version of rungwise that wrote it",
+            )
+        description = shaped(_Description, file.metadata)
         recipe = parse_recipe(description["recipe"], str(path))
-        resizes = bool(description["resizes"])
-        temperatures = _temperatures(description.get("temperatures", ()), len(nets))
-        origins, figures = read(description, len(nets))
-        notes = dict(description.get("notes", {}))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise damaged(path, str(error).splitlines()[0]) from None
-    if not nets:
-        raise damaged(path, "it holds no nets")
+        members = tuple(parse_recipe(plain, str(path)) for plain in description["members"])
+        class_names = tuple(description["class_names"])
+        channels, height, width = description["shape"]
+        shape = channels, height, width
+        _require_weights(members, shape, len(class_names), file.shapes)
+        tensors = file.read()
+        nets = tuple(
+            _rebuild(member, shape, len(class_names), _of_member(tensors, index)).to(device)
+            for index, member in enumerate(members)
+        )
+        temperatures = _temperatures(description.get("temperatures", []), len(nets))
+        origins, figures = read(
+            description.get("origins", []), description.get("figures", []), len(nets)
+        )
+    resizes, notes = description["resizes"], description.get("notes", {})
     used = recipe, members, nets, class_names, shape, resizes, device, temperatures
     return Predictor(*used, origins=origins, figures=figures), notes
+
+
+def _require_weights(
+    members: Sequence[Recipe],
+    shape: tuple[int, int, int],
+    classes: int,
+    found: Mapping[str, tuple[int, ...]],
+) -> None:
+    """Check that a file has the tensors of its nets and no others, before they take memory.
+
+    Raises:
+        ValueError: It has others, or holds no nets.
+    """
+    if not members:
+        raise ValueError("it holds no nets")
+    wanted = {
+        f"{index}.{name}": tuple(tensor.shape)
+        for index, member in enumerate(members)
+        for name, tensor in _network(
+            member, shape, classes, found.get(f"{index}.mean"), None
+        ).state_dict().items()
+    }
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise ValueError(
+                f"the tensor {name} is of shape {found.get(name)}, not {wanted.get(name)}"
+            )
 
 
 def combine(predictors: Sequence[Predictor], recipe: Recipe | None = None) -> Predictor:
@@ -404,13 +453,25 @@ def _of_member(tensors: dict[str, torch.Tensor], index: int) -> dict[str, torch.
 def _rebuild(
     recipe: Recipe, shape: tuple[int, int, int], classes: int, weights: dict[str, torch.Tensor]
 ) -> nn.Module:
-    channels = weights["mean"].numel()  # One where the images that it was trained on are grey.
-    if channels not in (1, shape[0]):
-        raise ValueError(f"a net for {channels} channels has images of {shape[0]}")
-    own_shape = (channels, *shape[1:])
-    net = recipe.model.build(own_shape, classes, randomness.generator("blank"))
-    zeros = torch.zeros(channels, dtype=torch.float32, device="cpu")
-    network = ScaledNetwork(net, zeros, torch.ones_like(zeros))
+    mean = tuple(weights["mean"].shape)
+    network = _network(recipe, shape, classes, mean, randomness.generator("blank"))
     network.load_state_dict(weights)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval()
+
+
+def _network(
+    recipe: Recipe,
+    shape: tuple[int, int, int],
+    classes: int,
+    mean: tuple[int, ...] | None,
+    rng: torch.Generator | None,
+) -> ScaledNetwork:
+    """Return a net for the tensors of a file; `mean` is the shape of its input scaling's mean."""
+    # It has one channel where the images that the net was trained on are grey.
+    if mean not in ((1, 1, 1, 1), (1, shape[0], 1, 1)):
+        raise ValueError(f"the input's mean is of shape {mean}, for images of {shape}")
+    channels = mean[1]
+    net = recipe.model.build((channels, *shape[1:]), classes, rng)
+    zeros = torch.zeros(channels, dtype=torch.float32, device="cpu")
+    return ScaledNetwork(net, zeros, torch.ones_like(zeros))

@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import json
 import shlex
 import struct
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from rungwise.data import Dataset, load_as_recorded
 from rungwise.errors import RungwiseError
+from rungwise.json_text import read_json
 from rungwise.ladder.numbers import counted, duration, spread
 from rungwise.ladder.result import REPORT_NAME
 from rungwise.ladder.table import PROTOCOLS, READINGS
@@ -226,7 +226,7 @@ def _environment(records: Records) -> list[tuple[str, str]]:
     folders = (folder for line in records.lines for folder in records.run_folders(line))
     for folder in dict.fromkeys(folders):
         try:
-            facts = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+            facts = read_json(dict[str, str | float | bool | None], folder / "environment.json")
         except (OSError, ValueError):
             continue
         for name, value in facts.items():

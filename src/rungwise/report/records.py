@@ -1,34 +1,136 @@
 """The records of a climb, read back from its folder."""
 
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 import torch
 
-from rungwise.errors import RunError
+from rungwise.errors import RunError, UsageError
+from rungwise.json_text import MOST_BYTES, Amount, Count, Share, parse_json_as, read_json
+from rungwise.ladder.comparison import Verdict
+from rungwise.ladder.predictions import read_probabilities
 from rungwise.ladder.run import Run, explaining_access, open_run
-from rungwise.training.checkpoint import read_tensors
+from rungwise.ladder.rung import Protocol, Reading
 from rungwise.training.parsing import parse_recipe
 from rungwise.training.recipe import Recipe
 
 Part = Literal["validation", "test"]
 
+_SPREADS: dict[Part, Literal["val_accuracy", "test_accuracy"]] = {
+    "validation": "val_accuracy",
+    "test": "test_accuracy",
+}
+"""Where the figures of each part stand in a rung."""
+
 FILES = ("climb.json", "circumstances.json", "results.jsonl")
-NEEDED_OF_CLIMB = {
-    *("ladder", "reading", "data", "seeds", "protocol", "budget", "test_opened_before", "rungs"),
-    *("left_out", "final"),
-}
-NEEDED_OF_RUNG = {
-    *("name", "change", "base", "control", "left_out", "seeds", "val_accuracy", "test_accuracy"),
-    *("reference", "gain", "interval", "verdict", "gain_details", "seconds", "flops"),
-}
-NEEDED_OF_FINAL = {"rung", "model", "train_images", "test_accuracy"}
-NEEDED_OF_CIRCUMSTANCES = {"title", "command", "time", "dataset", "recipes"}
-NEEDED_OF_LINE = {"rung", "seed", "runs", "validation", "test"}
+
+
+class Spread(TypedDict):
+    """A figure over the seeds of a rung."""
+
+    mean: Share
+    std: Amount | None
+    values: list[Share]
+
+
+class GainDetails(TypedDict):
+    """What stands behind a gain."""
+
+    seeds: list[Count]
+    values: list[float]
+    seed_deviation: Amount | None
+    image_deviation: Amount | None
+    p_value: Share | None
+    further_seeds: Count | None
+
+
+class RungRecord(TypedDict):
+    """A rung in `climb.json`."""
+
+    name: str
+    change: str
+    base: str | None
+    control: bool
+    left_out: bool
+    seeds: list[Count]
+    val_accuracy: Spread | None
+    test_accuracy: Spread | None
+    val_balanced_accuracy: NotRequired[Spread | None]
+    test_balanced_accuracy: NotRequired[Spread | None]
+    reference: Share | None
+    gain: float | None
+    interval: list[float] | None
+    verdict: Verdict | None
+    gain_details: GainDetails | None
+    seconds: Amount
+    flops: Amount
+
+
+class FinalRecord(TypedDict):
+    """The final net in `climb.json`."""
+
+    rung: str
+    model: str
+    train_images: Count
+    test_accuracy: Spread | None
+
+
+class ClimbRecord(TypedDict):
+    """What is read of `climb.json`."""
+
+    ladder: str
+    reading: Reading
+    data: str
+    seeds: list[Count]
+    protocol: Protocol
+    budget: Amount | None
+    test_opened_before: Count
+    rungs: list[RungRecord]
+    left_out: list[str]
+    final: FinalRecord | None
+
+
+class DatasetRecord(TypedDict):
+    """The data set in `circumstances.json`."""
+
+    fingerprint: str
+    per_class: Count | None
+    image_size: list[Count] | None
+    shape: list[Count]
+    class_names: list[str]
+    train_images: Count
+    test_images: Count
+
+
+class Circumstances(TypedDict):
+    """What is read of `circumstances.json`."""
+
+    title: str
+    command: str | None
+    time: str
+    dataset: DatasetRecord
+    recipes: dict[str, dict[str, Any]]
+
+
+class MeasuredRecord(TypedDict):
+    """What one predictor did on one set of images, in `results.jsonl`."""
+
+    predictions: str
+    fingerprint: str
+    confusion: list[list[Count]]
+
+
+class LineRecord(TypedDict):
+    """A rung with a seed: a line of `results.jsonl`."""
+
+    rung: str
+    seed: Count
+    runs: list[str]
+    validation: MeasuredRecord | None
+    test: MeasuredRecord | None
 
 
 @dataclass(frozen=True)
@@ -184,11 +286,8 @@ class Records:
         Raises:
             RunError: They are missing or damaged.
         """
-        path = self._here(line[part]["predictions"])
-        try:
-            return read_tensors(path)[0]["probabilities"]
-        except KeyError:
-            raise RunError(f"{path} holds no predictions") from None
+        path, classes = self._here(line[part]["predictions"]), len(self.class_names)
+        return read_probabilities(path, classes, sum(map(sum, line[part]["confusion"])))
 
     def _here(self, path: str) -> Path:
         """Find a path of the records below this climb's own root, wherever that was moved to."""
@@ -218,52 +317,118 @@ def read_records(folder: Path) -> Records:
         )
     try:
         with explaining_access(folder):
-            texts = [(folder / name).read_text(encoding="utf-8") for name in FILES]
-        climb, circumstances = json.loads(texts[0]), json.loads(texts[1])
-        lines = tuple(json.loads(line) for line in texts[2].splitlines())
-        whole = _whole(climb, circumstances, lines)
-    except (ValueError, AttributeError, TypeError, KeyError):
-        whole = False
-    if not whole:
+            climb = read_json(ClimbRecord, folder / FILES[0])
+            circumstances = read_json(Circumstances, folder / FILES[1])
+            lines = tuple(_lines(folder / FILES[2]))
+        if not _whole(climb, circumstances, lines):
+            raise ValueError("they do not belong together")
+        for name, recipe in circumstances["recipes"].items():
+            parse_recipe(recipe, f"recipe of {name}")
+    except (ValueError, UsageError) as error:
+        why = error.problem if isinstance(error, UsageError) else error
         raise RunError(
-            f"the records in {folder} are damaged or were written by another version",
+            f"the records in {folder} are damaged or were written by another version: {why}",
             expected=f"{', '.join(FILES)} as `rungwise climb` writes them",
             fix="give the climb's command again: what is trained is found, and its records are "
             "written anew",
-        )
-    return Records(folder, climb, circumstances, lines)
+        ) from None
+    return Records(folder, dict(climb), dict(circumstances), tuple(map(dict, lines)))
 
 
-def _whole(climb: Any, circumstances: Any, lines: Sequence[Any]) -> bool:
+def _lines(path: Path) -> Iterator[LineRecord]:
+    """Yield the lines of `results.jsonl`; what the report does not read of them is dropped."""
+    with path.open("rb") as file:
+        while line := file.readline(MOST_BYTES + 1):
+            kept = parse_json_as(LineRecord, line)
+            yield LineRecord(
+                rung=kept["rung"],
+                seed=kept["seed"],
+                runs=kept["runs"],
+                validation=_measured(kept["validation"]),
+                test=_measured(kept["test"]),
+            )
+
+
+def _measured(kept: MeasuredRecord | None) -> MeasuredRecord | None:
+    if kept is None:
+        return None
+    return MeasuredRecord(
+        predictions=kept["predictions"],
+        fingerprint=kept["fingerprint"],
+        confusion=kept["confusion"],
+    )
+
+
+def _whole(climb: ClimbRecord, circumstances: Circumstances, lines: Sequence[LineRecord]) -> bool:
+    """Tell whether the parts of the records belong together."""
     rungs = {rung["name"]: rung for rung in climb["rungs"]}
-    final = climb["final"]
+    final, dataset = climb["final"], circumstances["dataset"]
     return (
-        bool(rungs and climb["seeds"])
-        and climb.keys() >= NEEDED_OF_CLIMB
-        and circumstances.keys() >= NEEDED_OF_CIRCUMSTANCES
+        bool(rungs and climb["seeds"] and dataset["class_names"])
+        and len(rungs) == len(climb["rungs"])
+        and len(dataset["shape"]) == len(("C", "H", "W"))
         and circumstances["recipes"].keys() >= rungs.keys()
-        and all(line.keys() >= NEEDED_OF_LINE for line in lines)
         and all(_rung_is_whole(rung, rungs) for rung in climb["rungs"])
-        and (final is None or (final.keys() >= NEEDED_OF_FINAL and final["rung"] in rungs))
+        and (final is None or final["rung"] in rungs)
         and [(line["rung"], line["seed"]) for line in lines]
         == [(rung["name"], seed) for rung in climb["rungs"] for seed in rung["seeds"]]
         and {seed for rung in climb["rungs"] for seed in rung["seeds"]} == set(climb["seeds"])
+        and _figures_are_whole(climb["rungs"], lines, len(dataset["class_names"]))
     )
 
 
-def _rung_is_whole(rung: dict[str, Any], rungs: dict[str, dict[str, Any]]) -> bool:
-    """Tell whether a rung has a value for each of its seeds."""
-    figures = ("val_accuracy", "test_accuracy")
+def _rung_is_whole(rung: RungRecord, rungs: dict[str, RungRecord]) -> bool:
+    """Tell whether a rung has a value for each of its seeds, and a base that leads to the first."""
+    spreads = [rung["val_accuracy"], rung["test_accuracy"]]
+    decided, gained = rung["verdict"] in ("keep", "drop"), rung["gain"] is not None
     return (
-        rung.keys() >= NEEDED_OF_RUNG
-        and bool(rung["seeds"])
-        and all(len(rung[name]["values"]) == len(rung["seeds"]) for name in figures if rung[name])
-        and (rung["gain_details"] is None or _gain_is_whole(rung, rungs[rung["base"]]))
+        bool(rung["seeds"])
+        and any(spreads)
+        and all(len(spread["values"]) == len(rung["seeds"]) for spread in spreads if spread)
+        and _has_an_end(rung, rungs)
+        and gained == (rung["gain_details"] is not None)
+        and len(rung["interval"] or (0, 0)) == 2
+        and (gained or rung["verdict"] is None)
+        and (rung["interval"] is not None or not decided)
+        and (not gained or _gain_is_whole(rung, rungs))
     )
 
 
-def _gain_is_whole(rung: dict[str, Any], base: dict[str, Any]) -> bool:
+def _has_an_end(rung: RungRecord, rungs: dict[str, RungRecord]) -> bool:
+    """Tell whether the bases below a rung are there, and lead to one that has none."""
+    for _ in rungs:
+        if rung["base"] is None:
+            return True
+        if rung["base"] not in rungs:
+            return False
+        rung = rungs[rung["base"]]
+    return False
+
+
+def _figures_are_whole(
+    rungs: Sequence[RungRecord], lines: Sequence[LineRecord], classes: int
+) -> bool:
+    """Tell whether each line has what its rung has, and a confusion of all classes."""
+    first = rungs[0]
+    has = {part: first[key] is not None for part, key in _SPREADS.items()}
+    parts = [(line[part], has[part]) for line in lines for part in _SPREADS]
+    return all(
+        (rung[key] is not None) == has[part] for rung in rungs for part, key in _SPREADS.items()
+    ) and all(
+        (measured is not None) == there
+        and (measured is None or _is_square(measured["confusion"], classes))
+        for measured, there in parts
+    )
+
+
+def _is_square(matrix: list[list[int]], side: int) -> bool:
+    return len(matrix) == side and all(len(row) == side for row in matrix)
+
+
+def _gain_is_whole(rung: RungRecord, rungs: dict[str, RungRecord]) -> bool:
     """Tell whether the gain has a value for each seed that rung and base have in common."""
-    details = rung["gain_details"]
-    common = [seed for seed in rung["seeds"] if seed in base["seeds"]]
+    details, name = rung["gain_details"], rung["base"]
+    if details is None or name is None:
+        return False
+    common = [seed for seed in rung["seeds"] if seed in rungs[name]["seeds"]]
     return details["seeds"] == common and len(details["values"]) == len(common) > 0

@@ -1,23 +1,44 @@
 """A training's whole state in one safetensors file, written atomically, with no pickle."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_safetensors
 
-from rungwise.errors import DamagedError, RunError
+from rungwise.errors import DamagedError, RunError, UsageError
+from rungwise.json_text import Amount, Count, parse_json, shaped
+from rungwise.models.size import bytes_of
 from rungwise.storage import write_bytes
 from rungwise.techniques import EpochRecord, Weights
 from rungwise.training.loop import Training
 from rungwise.training.parsing import dump_training
 
 CHECKSUM = "crc32"
+
+MOST_HEADER_BYTES = 2**24
+MOST_COPIES_OF_WEIGHTS = 20
+"""Weights, their average, the best and the frozen ones, and an optimizer's moments in float64."""
+
+_UNUSABLE = (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError, RuntimeError)
+"""What a header that does not fit makes its reader raise."""
+
+
+class _State(TypedDict):
+    """The description of a training's state, beside its tensors."""
+
+    epoch: Count
+    step: Count
+    best_epoch: Count
+    seconds: Amount
+    history: list[dict[str, float | None]]
 
 
 def save(training: Training, path: Path) -> None:
@@ -62,14 +83,18 @@ def restore(training: Training, path: Path) -> None:
     Raises:
         RunError: The file is damaged, or of another recipe, seed or number of images.
     """
-    tensors, state = read_tensors(path)
-    identity = _identity(training)
-    if state.get("training", identity) != identity:
-        raise RunError(
-            f"{path} is the state of another training",
-            expected="the state of this recipe, seed and number of images",
-            fix=f"remove the run's folder {path.parent} and train it again",
-        )
+    with opened_tensors(path) as file:
+        if file.bytes > _most_bytes(training):
+            raise ValueError(f"it holds {file.bytes:,} bytes, more than such a training has")
+        tensors, identity = file.read(), _identity(training)
+        if file.metadata.get("training", identity) != identity:
+            raise RunError(
+                f"{path} is the state of another training",
+                expected="the state of this recipe, seed and number of images",
+                fix=f"remove the run's folder {path.parent} and train it again",
+            )
+        state = shaped(_State, file.metadata)
+        history: list[dict[str, Any]] = [{**record} for record in state["history"]]
     names = ("net", "average", "best", "frozen", "choice", "optimizer")
     groups: dict[str, Weights] = {name: {} for name in names}
     for name, tensor in tensors.items():
@@ -78,7 +103,7 @@ def restore(training: Training, path: Path) -> None:
     try:
         training.net.load_state_dict(groups["net"])
         training.sums = tensors["sums"].to(training.device)
-        training.history = [EpochRecord(**record) for record in state["history"]]
+        training.history = [EpochRecord(**record) for record in history]
         training.epoch, training.step = state["epoch"], state["step"]
         training.seconds, training.best_epoch = state["seconds"], state["best_epoch"]
         _restore_optimizer(training.optimizer, groups["optimizer"])
@@ -90,6 +115,13 @@ def restore(training: Training, path: Path) -> None:
     training.average = groups["average"] or None
     training.best = groups["best"] or None
     training.frozen = groups["frozen"]
+
+
+def _most_bytes(training: Training) -> int:
+    """Return more bytes than a training's state can take."""
+    held = [*training.net.state_dict().values(), *training.supply.choice.values()]
+    copies = training.recipe.nets + MOST_COPIES_OF_WEIGHTS
+    return sum(map(bytes_of, held)) * copies + MOST_HEADER_BYTES
 
 
 def _identity(training: Training) -> dict[str, Any]:
@@ -139,8 +171,42 @@ def _checksum(tensors: Weights, metadata: dict[str, Any]) -> int:
     return total
 
 
-def read_tensors(path: Path) -> tuple[Weights, dict[str, Any]]:
-    """Read what `write_tensors` wrote.
+@dataclasses.dataclass(frozen=True)
+class TensorFile:
+    """A file that `write_tensors` wrote, of which only the header was read.
+
+    Args:
+        path: The file.
+        metadata: Its description, JSON values.
+        shapes: Of its tensors, by name.
+        bytes: Of all tensors.
+    """
+
+    path: Path
+    metadata: dict[str, Any]
+    shapes: dict[str, tuple[int, ...]]
+    bytes: int
+    _file: Any
+    _checksum: int | None
+
+    def read(self) -> Weights:
+        """Read all tensors.
+
+        Raises:
+            DamagedError: Their content was altered.
+        """
+        tensors = {name: self._file.get_tensor(name) for name in self.shapes}
+        if self._checksum not in (None, _checksum(tensors, self.metadata)):
+            raise damaged(self.path, "its content was altered")
+        return tensors
+
+
+@contextlib.contextmanager
+def opened_tensors(path: Path) -> Iterator[TensorFile]:
+    """Open what `write_tensors` wrote; no tensor takes memory before `read` is called.
+
+    So what the header claims can be checked first. What the block raises over values that do not
+    fit is told as damage of the file.
 
     Raises:
         RunError: The file is missing, cut off, altered or not ours.
@@ -152,16 +218,40 @@ def read_tensors(path: Path) -> tuple[Weights, dict[str, Any]]:
             fix="check the path",
         )
     try:
+        _require_short_header(path)
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get("rungwise", "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise damaged(path, str(error).splitlines()[0]) from None
+            yield _looked_at(path, file)
+    except UsageError as error:
+        raise damaged(path, error.problem) from None
+    except _UNUSABLE as error:
+        raise damaged(path, (str(error) or type(error).__name__).splitlines()[0]) from None
+
+
+def _require_short_header(path: Path) -> None:
+    """Refuse a header that would take much memory to parse; it begins with its length."""
+    with path.open("rb") as file:
+        if int.from_bytes(file.read(8), "little") > MOST_HEADER_BYTES:
+            raise ValueError("its header is too long")
+
+
+def _looked_at(path: Path, file: Any) -> TensorFile:
+    metadata = parse_json((file.metadata() or {}).get("rungwise", "null"))
     if not isinstance(metadata, dict):
         raise damaged(path, "it was not written by rungwise")
-    if metadata.pop(CHECKSUM, None) not in (None, _checksum(tensors, metadata)):
-        raise damaged(path, "its content was altered")
-    return tensors, metadata
+    slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+    shapes = {name: tuple(one.get_shape()) for name, one in slices.items()}
+    size = path.stat().st_size  # safetensors has compared it with the shapes
+    return TensorFile(path, metadata, shapes, size, file, metadata.pop(CHECKSUM, None))
+
+
+def read_tensors(path: Path) -> tuple[Weights, dict[str, Any]]:
+    """Read what `write_tensors` wrote, of which nothing is known beforehand.
+
+    Raises:
+        RunError: The file is missing, cut off, altered or not ours.
+    """
+    with opened_tensors(path) as file:
+        return file.read(), file.metadata
 
 
 def damaged(path: Path, why: str) -> DamagedError:

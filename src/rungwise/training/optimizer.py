@@ -11,6 +11,9 @@ from rungwise.errors import ConfigError
 from rungwise.training.muon import OrthogonalMomentum
 from rungwise.training.weights import FlatWeights
 
+MOST_ITERATIONS = 100
+"""Newton-Schulz steps; a dozen makes any step as orthogonal as float32 can say."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
@@ -190,6 +193,12 @@ class Muon(Optimizer):
         _require_momentum("muon other_momentum", self.other_momentum)
         for name in ("dense_lr", "bias_lr", "iterations"):
             _require_positive(f"muon {name}", getattr(self, name))
+        if self.iterations > MOST_ITERATIONS:
+            raise ConfigError(
+                f"muon iterations is {self.iterations}",
+                expected=f"1 to {MOST_ITERATIONS}",
+                fix="use for example 3",
+            )
 
     def make(self, weights: FlatWeights) -> torch.optim.Optimizer:
         """Return the optimizer."""

@@ -5,9 +5,10 @@ with its defaults, as the bare NAME.
 """
 
 import dataclasses
+import itertools
 import json
 import math
-import re
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -23,8 +24,18 @@ from rungwise.techniques import TECHNIQUES
 from rungwise.training.optimizer import OPTIMIZERS
 from rungwise.training.recipe import Recipe
 from rungwise.training.schedule import SCHEDULES
+from rungwise.training.yaml_text import MOST_CHARACTERS, Dumper, read_yaml
 
 Problems = list[str]
+
+LARGEST_WHOLE_NUMBER = 1_000_000_000
+"""No setting needs a larger one; a processor's numbers end not far above."""
+
+MOST_MISTAKES = 50
+"""How many mistakes of a recipe are named at once."""
+
+LONGEST_KEY = 80
+"""How many letters of a key a message quotes."""
 
 PREDICTION = ("name", "views", "ensemble", "temperature_scaling")
 """Settings of a recipe that do not determine the trained weights."""
@@ -40,49 +51,6 @@ REGISTRIES: dict[str, Mapping[str, type]] = {
 """Where the classes of components have their names."""
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as people write it: `1e-3` is a number, and a key that stands twice is a mistake."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        merge = "tag:yaml.org,2002:merge"
-        keys = [self.construct_object(key, True) for key, _ in node.value if key.tag != merge]
-        twice = {str(key) for key in keys if keys.count(key) > 1}
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {', '.join(sorted(twice))} stands twice", node.start_mark
-            )
-        return super().construct_mapping(node, deep)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Puts a text that `_Loader` would take for a number, such as the name `1e5`, in quotes."""
-
-
-for _side in (_Loader, _Dumper):
-    _side.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-        list("-+.0123456789"),
-    )
-
-
-def read_yaml(text: str, place: str) -> Any:
-    """Return the plain value of a YAML text.
-
-    Raises:
-        ConfigError: The text is not YAML; names the line.
-    """
-    try:
-        return yaml.load(text, _Loader)
-    # A ValueError comes of a date or number that there is not, such as 2024-13-45.
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(
-            f"{place} is not valid YAML: {' '.join(str(error).split())}",
-            expected="keys and values, indented with spaces",
-            fix="mend the line that is named",
-        ) from None
-
-
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe file.
 
@@ -90,7 +58,8 @@ def load_recipe(path: Path) -> Recipe:
         ConfigError: The file is missing or has mistakes; all of them are told.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_CHARACTERS + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"cannot read the recipe {path}: {error}",
@@ -111,8 +80,9 @@ def parse_recipe(value: Any, place: str = "recipe") -> Recipe:
     recipe: Recipe = _parse_dataclass(Recipe, value, "", problems)
     if problems:
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        named = "\n".join(f"  - {problem}" for problem in problems[:MOST_MISTAKES])
         raise ConfigError(
-            f"{count} in {place}:\n" + "\n".join(f"  - {problem}" for problem in problems),
+            f"{count} in {place}:\n{named}",
             expected="what `rungwise show recipe NAME` prints for any named recipe",
             fix="mend each place that is named",
         )
@@ -145,7 +115,7 @@ def component_text(registry: Mapping[str, type], component: Any) -> str:
     """
     plain = _dump(component, registry)
     text: str = yaml.dump(
-        plain, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=math.inf
+        plain, Dumper=Dumper, default_flow_style=True, sort_keys=False, width=math.inf
     )
     return text.strip()
 
@@ -170,7 +140,7 @@ def training_parts(recipe: Recipe) -> list[Any]:
 def recipe_text(recipe: Recipe) -> str:
     """Return the fully resolved recipe as YAML."""
     plain = dump_recipe(recipe)
-    return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
 def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
@@ -326,16 +296,16 @@ def _unregistered(registry: Mapping[str, type], component: Any) -> ConfigError:
 
 def _parse_dataclass(cls: type, value: Any, place: str, problems: Problems) -> Any:
     if not isinstance(value, Mapping):
-        problems.append(f"{place or 'the whole'}: expected keys and values, got {value!r}")
+        problems.append(f"{place or 'the whole'}: expected keys and values, got {_shown(value)}")
         return None
     fields = {item.name: item for item in dataclasses.fields(cls)}
     types = get_type_hints(cls)
     before = len(problems)
-    for key in value:
-        if key not in fields:
-            near = nearest(str(key), fields)
-            hint = f"did you mean {near!r}?" if near else f"known here: {', '.join(fields)}"
-            problems.append(f"{_join(place, key)}: unknown key; {hint}")
+    unknown = (key for key in value if key not in fields)
+    for key in itertools.islice(unknown, MOST_MISTAKES):
+        near = nearest(str(key), fields)
+        hint = f"did you mean {near!r}?" if near else f"known here: {', '.join(fields)}"
+        problems.append(f"{_join(place, key)}: unknown key; {hint}")
     for name, item in fields.items():
         if _required(item) and name not in value:
             problems.append(f"{_join(place, name)}: is missing")
@@ -365,7 +335,7 @@ def _parse_field(
     if element_kind is None:
         return _parse_component(registry or {}, value, place, problems)
     if not isinstance(value, list):
-        problems.append(f"{place}: expected a list, got {value!r}")
+        problems.append(f"{place}: expected a list, got {_shown(value)}")
         return None
     return tuple(
         _parse_component(registry, element, f"{place}[{index}]", problems)
@@ -388,13 +358,13 @@ def _parse_component(
 ) -> Any:
     settings = {"name": value} if isinstance(value, str) else value
     if not isinstance(settings, Mapping) or not isinstance(settings.get("name"), str):
-        problems.append(f"{place}: expected {{name: ...}} or a name, got {value!r}")
+        problems.append(f"{place}: expected {{name: ...}} or a name, got {_shown(value)}")
         return None
     name = settings["name"]
     if name not in registry:
         near = nearest(name, registry)
         hint = f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(registry))}"
-        problems.append(f"{place}: unknown name {name!r}; {hint}")
+        problems.append(f"{place}: unknown name {_shown(name)}; {hint}")
         return None
     rest = {key: setting for key, setting in settings.items() if key != "name"}
     return _parse_dataclass(registry[name], rest, place, problems)
@@ -407,10 +377,22 @@ def _parse_plain(kind: Any, value: Any, place: str, problems: Problems) -> Any:
     try:
         # Through JSON, because strict mode takes a JSON list for a tuple but not a Python list.
         text = json.dumps(value, allow_nan=False)
-        return TypeAdapter(kind).validate_json(text, strict=True)
+        plain = TypeAdapter(kind).validate_json(text, strict=True)
     except (ValidationError, TypeError, ValueError):
-        problems.append(f"{place}: expected {_words(kind)}, got {value!r}")
+        problems.append(f"{place}: expected {_words(kind)}, got {_shown(value)}")
         return None
+    numbers = plain if isinstance(plain, tuple) else (plain,)
+    if any(isinstance(one, int) and abs(one) > LARGEST_WHOLE_NUMBER for one in numbers):
+        problems.append(
+            f"{place}: expected whole numbers of at most {LARGEST_WHOLE_NUMBER:,}, "
+            f"got {_shown(value)}"
+        )
+    return plain
+
+
+def _shown(value: Any) -> str:
+    """Write a value that a message quotes, shortened where it is long."""
+    return reprlib.repr(value)
 
 
 def _words(kind: Any) -> str:
@@ -433,7 +415,8 @@ def _required(item: dataclasses.Field[Any]) -> bool:
 
 
 def _join(place: str, key: Any) -> str:
-    return f"{place}.{key}" if place else str(key)
+    key = str(key)[:LONGEST_KEY]
+    return f"{place}.{key}" if place else key
 
 
 def _one_line(error: UsageError) -> str:

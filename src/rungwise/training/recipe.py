@@ -14,6 +14,9 @@ from rungwise.training.optimizer import OPTIMIZERS, Adam, Optimizer
 from rungwise.training.precision import Precision
 from rungwise.training.schedule import SCHEDULES, Constant, Schedule
 
+MOST_MEMBERS = 1_000
+MOST_EPOCHS = 1_000_000
+
 Keep = Literal["last", "best-val-loss", "best-val-acc"]
 
 
@@ -22,7 +25,7 @@ class Members:
     """A group of an ensemble's members, trained alike but for their seeds.
 
     Raises:
-        ConfigError: `count` is below 1.
+        ConfigError: `count` is below 1, or more than 1,000.
     """
 
     count: int
@@ -33,10 +36,10 @@ class Members:
     """Augmentations that replace the recipe's for these members."""
 
     def __post_init__(self) -> None:
-        if self.count < 1:
+        if not 1 <= self.count <= MOST_MEMBERS:
             raise ConfigError(
                 f"an ensemble's group has {self.count} members",
-                expected="1 or more",
+                expected=f"1 to {MOST_MEMBERS:,}",
                 fix="set count, or drop the group",
             )
 
@@ -176,10 +179,10 @@ def _require_one(techniques: tuple[Technique, ...], hook: str, act: str) -> None
 
 
 def _require_counts(recipe: Recipe) -> None:
-    if recipe.epochs < 1 or recipe.batch_size < 1:
+    if not 1 <= recipe.epochs <= MOST_EPOCHS or recipe.batch_size < 1:
         raise ConfigError(
             f"epochs is {recipe.epochs} and batch_size {recipe.batch_size}",
-            expected="1 or more of each",
+            expected=f"1 or more of each, and at most {MOST_EPOCHS:,} epochs",
             fix="use for example epochs: 10, batch_size: 128",
         )
     share: Any = 0 if recipe.validation == "test" else recipe.validation

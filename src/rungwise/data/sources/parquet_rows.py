@@ -5,7 +5,6 @@ Hugging Face's `datasets` stores images, and its metadata may name the classes.
 """
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from rungwise.data.names import printable
 from rungwise.data.sources.table import Columns, Row, Rows, find_columns
 from rungwise.errors import DataError, UsageError
 from rungwise.extras import require_extra
+from rungwise.json_text import parse_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -122,7 +122,7 @@ def _class_names(schema: "pa.Schema", label: str) -> tuple[str, ...] | None:
     """Return the classes that Hugging Face's metadata name, if there are any."""
     metadata = (schema.metadata or {}).get(b"huggingface", b"{}")
     try:
-        names = json.loads(metadata)["info"]["features"][label]["names"]
+        names = parse_json(metadata)["info"]["features"][label]["names"]
     except (ValueError, LookupError, TypeError):
         return None
     named = isinstance(names, list) and all(isinstance(name, str) for name in names)

@@ -17,6 +17,7 @@ from rungwise.interfaces.export.graph import Graph
 from rungwise.interfaces.export.parity import compare, house_precision, require_parity
 from rungwise.interfaces.export.speed import latencies
 from rungwise.interfaces.export.subject import Subject
+from rungwise.json_text import MOST_BYTES, parse_json
 from rungwise.ladder.environment import processor_name
 from rungwise.storage import replacing, sha256, write_text
 
@@ -132,7 +133,8 @@ def write_cards(subject: Subject, path: Path, file: dict[str, Any] | None = None
 def _others(earlier: Path, ours: dict[str, Any], path: Path) -> list[dict[str, Any]]:
     """Return what an earlier card says of files that still lie there as they were written."""
     try:
-        facts = json.loads(earlier.read_text(encoding="utf-8"))
+        with earlier.open("rb") as file:
+            facts = parse_json(file.read(MOST_BYTES + 1))
         alike = all(facts[key] == ours[key] for key in ("format", "rungwise", "predictor"))
         return [
             file

@@ -11,7 +11,7 @@ from rungwise.data import CATALOG, Dataset, Parts, draw
 from rungwise.data.images import LabelledImages
 from rungwise.errors import RunError
 from rungwise.ladder.ledger import openings
-from rungwise.ladder.predictions import prediction_path
+from rungwise.ladder.predictions import prediction_path, read_probabilities
 from rungwise.ladder.run import Run
 from rungwise.models import MODELS
 from rungwise.prediction.metrics import evaluate
@@ -19,7 +19,6 @@ from rungwise.prediction.origin import Origin
 from rungwise.prediction.predictor import Predictor
 from rungwise.storage import sha256
 from rungwise.techniques import TECHNIQUES
-from rungwise.training.checkpoint import read_tensors
 from rungwise.training.parsing import dump_recipe, name_in
 from rungwise.training.seed import Seed
 
@@ -199,8 +198,8 @@ class Subject:
         test, recipe = self.dataset.test, self.predictor.recipe
         path = prediction_path(recipe, [self.run], test, root)
         try:
-            found = evaluate(read_tensors(path)[0]["probabilities"], test)
-        except (RunError, KeyError):  # none, or damaged
+            found = evaluate(read_probabilities(path, test.classes, len(test)), test)
+        except RunError:  # none, or damaged
             return None
         return {
             "accuracy": found.accuracy,
