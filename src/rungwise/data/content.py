@@ -1,7 +1,6 @@
 """What a file holds, whatever it is wrapped in: reading errors told in our words, and identity."""
 
 import contextlib
-import gzip
 import hashlib
 import tarfile
 import zlib
@@ -10,10 +9,10 @@ from pathlib import Path
 
 from rungwise.errors import DataError
 
-_DAMAGED = (gzip.BadGzipFile, zlib.error, tarfile.TarError, EOFError)
+_DAMAGED = (zlib.error, tarfile.TarError, EOFError)
 
 
-def blob_hash(content: bytes) -> str:
+def blob_hash(content: bytes | bytearray) -> str:
     """Return the git blob hash of some content: it names the data, not the gzip around it.
 
     >>> blob_hash(b"")
@@ -24,7 +23,7 @@ def blob_hash(content: bytes) -> str:
     return digest.hexdigest()
 
 
-def require_identity(content: bytes, identity: str | None, source: Path | str) -> None:
+def require_identity(content: bytes | bytearray, identity: str | None, source: Path | str) -> None:
     """Make sure that `content` is what it is taken for; `None` takes anything.
 
     Raises:

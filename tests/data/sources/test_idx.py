@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_images_get_a_channel_axis() -> None:
         (b"\0\0\x08\x00", "not an IDX file"),
         (b"\0\0\x08\x03\0\0", "not an IDX file"),
         (idx_bytes(IMAGES)[:-1], "has 23 bytes of data"),
-        (idx_bytes(IMAGES) + b"!", "has 25 bytes of data"),
+        (idx_bytes(IMAGES) + b"!", "has more bytes of data"),
         (b"\0\0\x08\x03" + b"\xff" * 12, "has 0 bytes of data"),
     ],
 )
@@ -83,3 +84,15 @@ def test_downloads_cover_what_is_missing(tmp_path: Path) -> None:
         ("https://a/one.gz", "https://b/one.gz"),
         ("https://a/two.gz", "https://b/two.gz"),
     ]
+
+
+def test_a_bomb_is_unpacked_no_further_than_its_header_states(tmp_path: Path) -> None:
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(idx_bytes(IMAGES) + bytes(10_000_000)))
+
+    tracemalloc.start()
+
+    with pytest.raises(DataError, match="has more bytes of data"):
+        read_idx(tmp_path / "bomb.gz")
+
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rungwise.data.content import explaining_reads, require_identity
 from rungwise.data.download import Download
 from rungwise.data.images import LabelledImages
+from rungwise.data.sources.unpacking import Unpacked, tar_members
 from rungwise.errors import DataError
 
 ARCHIVE, FOLDER = "cifar-10-binary.tar.gz", "cifar-10-batches-bin"
@@ -24,6 +25,8 @@ TEST_FILE = "test_batch.bin"
 RECORD_BYTES = 1 + 3 * 32 * 32
 LARGEST_MEMBER_BYTES = 10_000 * RECORD_BYTES
 """No member of the official archive is larger; a larger one is refused before it is unpacked."""
+LARGEST_ARCHIVE_BYTES = 2**28
+"""The official archive unpacks to 184 MB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,32 +132,34 @@ def _verify(path: Path, identities: Mapping[str, str]) -> None:
         raise DataError(f"{path} lacks {', '.join(lacking)}")
 
 
-def _members(path: Path, identities: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+def _members(path: Path, identities: Mapping[str, str]) -> Iterator[tuple[str, bytearray]]:
     """Yield name and content of each batch, verified."""
     for name, content in _unpacked(path) if path.is_dir() else _packed(path):
         require_identity(content, identities.get(name), f"{path}: {name}")
         yield name, content
 
 
-def _unpacked(folder: Path) -> Iterator[tuple[str, bytes]]:
+def _unpacked(folder: Path) -> Iterator[tuple[str, bytearray]]:
     for name in (*TRAIN_FILES, TEST_FILE):
         if (folder / name).exists():
-            with explaining_reads(folder / name):
-                content = (folder / name).read_bytes()
+            with (
+                explaining_reads(folder / name),
+                Unpacked(folder / name, LARGEST_ARCHIVE_BYTES, gzip=False) as file,
+            ):
+                content = file.read(LARGEST_MEMBER_BYTES + 1)
             yield name, content
 
 
-def _packed(archive: Path) -> Iterator[tuple[str, bytes]]:
+def _packed(archive: Path) -> Iterator[tuple[str, bytearray]]:
     """Stream the archive once; nothing is ever written to the disk."""
     seen = set()
-    with explaining_reads(archive), tarfile.open(archive, "r|gz") as tar:
-        for member in tar:
+    with explaining_reads(archive), Unpacked(archive, LARGEST_ARCHIVE_BYTES) as content:
+        for member, body in tar_members(content, LARGEST_MEMBER_BYTES):
             _require_harmless(member, archive)
             name = PurePosixPath(member.name).name
             if name in (*TRAIN_FILES, TEST_FILE) and name not in seen:
                 seen.add(name)
-                file = tar.extractfile(member)
-                yield name, file.read() if file else b""
+                yield name, body
 
 
 def _require_harmless(member: tarfile.TarInfo, archive: Path) -> None:
@@ -165,15 +170,9 @@ def _require_harmless(member: tarfile.TarInfo, archive: Path) -> None:
             expected="plain files inside one folder",
             fix=f"delete the archive and get the official {ARCHIVE}; do not unpack this one",
         )
-    if member.size > LARGEST_MEMBER_BYTES:
-        raise DataError(
-            f"{archive}: member {member.name!r} has {member.size} bytes",
-            expected=f"at most {LARGEST_MEMBER_BYTES} bytes: 10,000 images",
-            fix=f"delete the archive and get the official {ARCHIVE}",
-        )
 
 
-def _records(content: bytes, source: str) -> NDArray[np.uint8]:
+def _records(content: bytearray, source: str) -> NDArray[np.uint8]:
     if not content or len(content) % RECORD_BYTES or len(content) > LARGEST_MEMBER_BYTES:
         raise DataError(
             f"{source} has {len(content)} bytes",

@@ -3,7 +3,6 @@
 Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section "File formats".
 """
 
-import gzip
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,9 +17,12 @@ from numpy.typing import NDArray
 from rungwise.data.content import explaining_reads, require_identity
 from rungwise.data.download import Download
 from rungwise.data.images import LabelledImages
+from rungwise.data.sources.unpacking import Unpacked
 from rungwise.errors import DataError
 
 UNSIGNED_BYTE = 0x08
+LARGEST_BYTES = 2**29
+"""MNIST's largest file holds 47 MB."""
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -94,13 +96,13 @@ def read_idx(path: Path, identity: str | None = None) -> NDArray[np.uint8]:
     content = _content(path)
     require_identity(content, identity, path)
     shape, start = _header(content, path)
-    if len(content) - start != prod(shape):
+    if (size := len(content) - start) != prod(shape):
         raise DataError(
-            f"{path} has {len(content) - start} bytes of data",
+            f"{path} has {size if size < prod(shape) else 'more'} bytes of data",
             expected=f"{prod(shape)} bytes, for the shape {shape} that its header states",
             fix="delete the file and copy or download it again",
         )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
 def labelled(
@@ -125,15 +127,20 @@ def _verify(path: Path, identity: str) -> None:
     require_identity(_content(path), identity, path)
 
 
-def _content(path: Path) -> bytes:
-    with explaining_reads(path):
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                return file.read()
-        return path.read_bytes()
+def _content(path: Path) -> bytearray:
+    """Return what an IDX file holds, up to one byte more than its header states."""
+    with (
+        explaining_reads(path),
+        Unpacked(path, LARGEST_BYTES, gzip=path.suffix == ".gz") as file,
+    ):
+        content = file.read(4)
+        content += file.read(4 * content[3] if len(content) == 4 else 0)
+        shape, _ = _header(content, path)
+        content += file.read(prod(shape) + 1)
+    return content
 
 
-def _header(content: bytes, path: Path) -> tuple[tuple[int, ...], int]:
+def _header(content: bytearray, path: Path) -> tuple[tuple[int, ...], int]:
     """Return the shape that an IDX file states, and where its data begin."""
     zeros, kind, axes = struct.unpack(">HBB", content[:4]) if len(content) >= 4 else (1, 0, 0)
     start = 4 + 4 * axes

@@ -4,23 +4,22 @@ Source: https://parquet.apache.org/docs/file-format; a structure of `bytes` and 
 Hugging Face's `datasets` stores images, and its metadata may name the classes.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rungwise.data.content import explaining_reads
 from rungwise.data.names import printable
+from rungwise.data.sources import parquet_pages
+from rungwise.data.sources.parquet_pages import Column, Description
 from rungwise.data.sources.table import Columns, Row, Rows, find_columns
-from rungwise.errors import DataError, UsageError
+from rungwise.data.sources.workers import Worker
+from rungwise.errors import DataError
 from rungwise.extras import require_extra
 from rungwise.json_text import parse_json
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _ROWS_AT_ONCE = 256
 
@@ -32,13 +31,11 @@ def read_parquet(path: Path) -> Rows:
         UsageError: The extra `table` is not installed.
         DataError: The file cannot be read, or a column is missing or of a type that cannot be used.
     """
-    with _explaining(path):
-        table = _opened(path)
-        schema = table.schema_arrow
-    columns = find_columns(path, schema.names)
-    kind = _kind(path, columns, schema)
-    _require_labels(path, columns, schema)
-    names = _class_names(schema, columns.label)
+    footer = _footer(path)
+    columns = find_columns(path, list(footer.columns))
+    kind = _image_kind(path, columns.image, footer.columns[columns.image])
+    _require_labels(path, columns, footer)
+    names = _class_names(footer, columns.label)
     return Rows(
         rows=_rows(path, columns, kind, names),
         class_names=names,
@@ -52,77 +49,59 @@ def count_rows(path: Path) -> int:
     Raises:
         UsageError, DataError: As `read_parquet`.
     """
-    with _explaining(path):
-        return int(_opened(path).metadata.num_rows)
+    return _footer(path).rows
 
 
-def _opened(path: Path) -> Any:
+def _footer(path: Path) -> Description:
     require_extra("table", ("pyarrow",), f"reading {path}")
-    import pyarrow.parquet as parquet
-
-    return parquet.ParquetFile(path)
-
-
-@contextlib.contextmanager
-def _explaining(path: Path) -> Iterator[None]:
-    """Turn the errors of reading a Parquet file into ours."""
-    try:
-        with explaining_reads(path):
-            yield
-    except ValueError as error:  # pyarrow's errors of content are of this type, too; ours are not
-        if isinstance(error, UsageError):
-            raise
-        raise DataError(
-            f"{path} cannot be read as Parquet: {error}",
-            expected="a whole Parquet file",
-            fix="write it anew, or copy it again",
-        ) from error
+    with explaining_reads(path), path.open("rb"), Worker(parquet_pages.MEMORY_BYTES) as worker:
+        worker.call(parquet_pages.describe, path)
+        footer: Description = _require_read(path, worker.answer())
+    return footer
 
 
-def _kind(path: Path, columns: Columns, schema: "pa.Schema") -> str:
-    """Tell how images are stored: `file` (a path), `content`, or `both` in a structure."""
-    import pyarrow as pa
+def _require_read(path: Path, answer: Any) -> Any:
+    """Return what the reading process answers.
 
-    stored = schema.field(columns.image).type
-    if _is_text(stored):
-        return "file"
-    if pa.types.is_binary(stored) or pa.types.is_large_binary(stored):
-        return "content"
-    if pa.types.is_struct(stored) and {"bytes", "path"} <= {field.name for field in stored}:
-        return "both"
+    Raises:
+        DataError: It says why it cannot read the file, or has ended over it.
+    """
+    if answer is not None and not isinstance(answer, str):
+        return answer
     raise DataError(
-        f"{path}: the column {columns.image} holds {stored}",
-        expected="paths (string), image files (binary), or both (struct of bytes and path)",
-        fix="store each image as the content of a PNG file",
+        f"{path} cannot be read as Parquet: {answer or 'its content ends the reader'}",
+        expected="a whole Parquet file",
+        fix="write it anew, or copy it again",
     )
 
 
-def _require_labels(path: Path, columns: Columns, schema: "pa.Schema") -> None:
-    import pyarrow as pa
+def _image_kind(path: Path, name: str, column: Column) -> str:
+    """Tell how images are stored: `file` (a path), `content`, or `both` in a structure."""
+    kinds = {"text": "file", "binary": "content", "bytes and path": "both"}
+    if column.kind not in kinds:
+        raise DataError(
+            f"{path}: the column {name} holds {column.type}",
+            expected="paths (string), image files (binary), or both (struct of bytes and path)",
+            fix="store each image as the content of a PNG file",
+        )
+    return kinds[column.kind]
 
-    for column in filter(None, (columns.label, columns.part)):
-        stored = schema.field(column).type
-        if not _is_text(stored) and not (column == columns.label and pa.types.is_integer(stored)):
+
+def _require_labels(path: Path, columns: Columns, footer: Description) -> None:
+    for name in filter(None, (columns.label, columns.part)):
+        kind, stored = footer.columns[name]
+        if kind != "text" and (name != columns.label or kind != "integer"):
             raise DataError(
-                f"{path}: the column {column} holds {stored}",
+                f"{path}: the column {name} holds {stored}",
                 expected="text, or whole numbers as labels",
                 fix="convert the column",
             )
 
 
-def _is_text(stored: "pa.DataType") -> bool:
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(stored):
-        stored = stored.value_type
-    return bool(pa.types.is_string(stored) or pa.types.is_large_string(stored))
-
-
-def _class_names(schema: "pa.Schema", label: str) -> tuple[str, ...] | None:
+def _class_names(footer: Description, label: str) -> tuple[str, ...] | None:
     """Return the classes that Hugging Face's metadata name, if there are any."""
-    metadata = (schema.metadata or {}).get(b"huggingface", b"{}")
     try:
-        names = parse_json(metadata)["info"]["features"][label]["names"]
+        names = parse_json(footer.metadata)["info"]["features"][label]["names"]
     except (ValueError, LookupError, TypeError):
         return None
     named = isinstance(names, list) and all(isinstance(name, str) for name in names)
@@ -130,9 +109,9 @@ def _class_names(schema: "pa.Schema", label: str) -> tuple[str, ...] | None:
 
 
 def _batches(path: Path, columns: list[str], size: int) -> Iterator[dict[str, list[Any]]]:
-    with _explaining(path):
-        for batch in _opened(path).iter_batches(size, columns=columns):
-            yield batch.to_pydict()
+    with Worker(parquet_pages.MEMORY_BYTES) as worker:
+        for batch in worker.stream(parquet_pages.batches, path, columns, size):
+            yield _require_read(path, batch)
 
 
 def _rows(path: Path, columns: Columns, kind: str, names: tuple[str, ...] | None) -> Iterator[Row]:

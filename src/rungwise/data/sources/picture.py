@@ -14,12 +14,13 @@ import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rungwise.data.sources import signatures
+from rungwise.data.sources.bare import bare
 from rungwise.data.sources.webp import HEAD_BYTES, claimed_size
 from rungwise.errors import ConfigError, DataError
 
@@ -38,6 +39,8 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """What Pillow may try; formats that start other programs, such as EPS, are not among them."""
 
 LARGEST_PIXELS = 64_000_000
+LARGEST_FILE_BYTES = 2**28
+"""An uncompressed image of 64 megapixels has less."""
 
 _CAMERA_RAW = frozenset(
     (
@@ -124,13 +127,12 @@ def read_picture(
     if channels not in (None, 1, 3):
         raise ConfigError(f"channels is {channels}", expected="1 or 3", fix="pass 1 or 3")
     try:
-        _require_file(source)
-        with warnings.catch_warnings(), _opened(source) as file:
+        content = source if isinstance(source, bytes) else _content(source)
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # bombs are refused below; the rest is cosmetic
-            if claimed := claimed_size(file.read(HEAD_BYTES)):
+            if claimed := claimed_size(content[:HEAD_BYTES]):
                 _require_moderate(claimed, source, name, most_pixels)
-            file.seek(0)
-            with Image.open(file, formats=FORMATS) as image:
+            with Image.open(io.BytesIO(bare(content)), formats=FORMATS) as image:
                 _require_moderate(image.size, source, name, most_pixels)
                 mode = image.mode
                 plain, is_on_white = _plain(_upright(image))
@@ -232,14 +234,14 @@ def _has_grey_palette(image: "Image.Image") -> bool:
     return bool((colours[used] == colours[used, :1]).all())
 
 
-def _require_file(source: Path | bytes) -> None:
-    """Refuse what could be read for ever, such as a pipe or a device."""
-    if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
+def _content(path: Path) -> bytes:
+    """Return what a file holds; what could be read for ever, such as a pipe, is refused."""
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
         raise ValueError("it is no file")
-
-
-def _opened(source: Path | bytes) -> BinaryIO:
-    return source.open("rb") if isinstance(source, Path) else io.BytesIO(source)
+    if facts.st_size > LARGEST_FILE_BYTES:
+        raise ValueError(f"it has {facts.st_size:,} bytes, more than {LARGEST_FILE_BYTES:,}")
+    return path.read_bytes()
 
 
 def _require_moderate(

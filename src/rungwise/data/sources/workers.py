@@ -10,7 +10,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, cast
@@ -22,7 +22,7 @@ package = types.ModuleType("rungwise.data")
 package.__path__ = {package!r}
 sys.modules["rungwise.data"] = package
 from rungwise.data.sources.workers import serve
-serve()
+serve({memory!r})
 """
 """An empty package stands for `rungwise.data`, which would import torch into each process."""
 
@@ -34,13 +34,17 @@ class Worker:
     """A process that calls functions; use as a context manager.
 
     One that dies, or cannot be started, is no error: nothing is received from it.
+
+    Args:
+        memory: How many bytes its data may take, where the system can limit that; None for any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int | None = None) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        code = _CODE.format(path=sys.path, package=_PACKAGE, memory=memory)
         with contextlib.suppress(OSError):  # no memory, no processes left, no interpreter's file
             self._process = subprocess.Popen(
-                [sys.executable or "", "-c", _CODE.format(path=sys.path, package=_PACKAGE)],
+                [sys.executable or "", "-c", code],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -77,12 +81,40 @@ class Worker:
         except (OSError, EOFError, pickle.UnpicklingError):
             return None
 
+    def stream(self, function: Callable[..., Iterator[Any]], *arguments: Any) -> Iterator[Any]:
+        """Have a module's function called, and yield what it yields; at last None if it died."""
+        self.call(function, *arguments)
+        while item := self.answer():
+            yield item[0]
+        if item is None:
+            yield None
 
-def serve() -> None:
+
+def serve(memory: int | None = None) -> None:
     """Do what a worker's process does, until nobody is there to ask."""
+    if memory is not None:
+        _limit(memory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one.
     with contextlib.suppress(EOFError):
         while True:
             function, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301
-            pickle.dump(function(*arguments), sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+            found = function(*arguments)
+            if isinstance(found, Iterator):
+                for item in found:
+                    _send([item])
+                found = []
+            _send(found)
+
+
+def _send(value: Any) -> None:
+    pickle.dump(value, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+
+
+def _limit(memory: int) -> None:
+    """Let memory beyond a limit be refused, where the system has such limits."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, most))
