@@ -49,7 +49,7 @@ ADDRESS_SPACE = 6 * 2**30
 FRESH_EVERY = 50
 COMMAND = (sys.executable, "-m", "rungwise")
 TRACEBACK = "Traceback (most recent call last)"
-SIDE, IMAGES = 16, 6
+SIDE, IMAGES = 16, 12
 
 Verdict = Literal["right", "named", "traceback", "slow", "large", "half-written"]
 FAULTS: tuple[Verdict, ...] = ("traceback", "slow", "large", "half-written")
@@ -588,6 +588,20 @@ def prepare(base: Path) -> None:
         recipe.write_text(f"name: mlp{hidden}\nmodel: {{name: mlp, hidden_widths: [{hidden}]}}\n")
         run_fresh(base, (*common, "--recipe", recipe.name))
     run_fresh(base, ("compare", *map(str, runs_in(base))))
+    write_images(base)
+    shown = ("train", "./photos", "--image-size", "16", "--epochs", "1", "--quiet")
+    run_fresh(base, (*shown, "--recipe", "mlp8.yaml", "--out", "shown"))
+    next(base.glob("shown/*/*/seed-0/model.safetensors")).rename(base / "shown.safetensors")
+    shutil.rmtree(base / "shown")
+
+
+def write_images(folder: Path) -> None:
+    """Write small images: beside each other, and as a folder of two classes."""
+    for number in range(IMAGES):
+        picture(number).save(folder / f"{number}.png")
+        place = folder / "photos" / "ab"[number % 2] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        picture(number).save(place)
 
 
 def run_fresh(folder: Path, words: tuple[str, ...]) -> None:
@@ -619,7 +633,11 @@ def formats(base: Path) -> dict[str, Format]:
     model = f"{run}/model.safetensors"
     found = {
         "image": Format(
-            sound_images(), image_bombs, "x.img", ("predict", model, "x.img"), altered_bytes
+            sound_images(),
+            image_bombs,
+            "x.img",
+            ("predict", "shown.safetensors", "x.img"),
+            altered_bytes,
         ),
         "folder": Format(
             sound_images(),
@@ -706,13 +724,7 @@ def cases(kinds: dict[str, Format], count: int, seed: int) -> Iterator[Case]:
 
 def lay_out(folder: Path, base: Path, kind: Format, content: bytes) -> None:
     """Fill a case's folder: what was trained, images, and the hostile file."""
-    shutil.copytree(base / "runs", folder / "runs")
-    shutil.copytree(base / "home", folder / "home")
-    for number in range(IMAGES):
-        picture(number).save(folder / f"{number}.png")
-        place = folder / "photos" / "ab"[number % 2] / f"{number}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        picture(number).save(place)
+    shutil.copytree(base, folder, dirs_exist_ok=True)
     (folder / kind.place).write_bytes(content)
 
 
@@ -759,6 +771,40 @@ def child(folder: Path, words: tuple[str, ...]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+class Server:
+    """A process that has imported rungwise, computed nothing and holds no file: it asks.
+
+    A fork begins with the memory of what it was forked from, so that must not make the files.
+    """
+
+    def __init__(self) -> None:
+        requests, self._requests = os.pipe()
+        self._answers, answers = os.pipe()
+        if os.fork() == 0:
+            os.close(self._requests)
+            warm_up()
+            with open(requests) as lines, open(answers, "w", buffering=1) as out:  # noqa: PTH123
+                for line in lines:
+                    folder, words, fresh = json.loads(line)
+                    found = watched(started(Path(folder), tuple(words), fresh=fresh))
+                    print(json.dumps(found), file=out)
+            os._exit(0)
+        os.close(requests)
+        os.close(answers)
+        self._lines = open(self._answers)  # noqa: SIM115, PTH123
+
+    def asked(self, folder: Path, words: tuple[str, ...], fresh: bool) -> Any:
+        """Return what `watched` finds of a command given in a folder."""
+        os.write(self._requests, (json.dumps([str(folder), words, fresh]) + "\n").encode())
+        return json.loads(self._lines.readline())
+
+    def close(self) -> None:
+        """Let the process end."""
+        os.close(self._requests)
+        self._lines.close()
+        os.wait()
 
 
 def started(folder: Path, words: tuple[str, ...], *, fresh: bool) -> int:
@@ -827,12 +873,12 @@ def seconds_of(pid: int) -> float:
     return 0.0
 
 
-def judged(case: Case, kind: Format, base: Path, *, fresh: bool) -> Outcome:
+def judged(case: Case, kind: Format, base: Path, server: Server, *, fresh: bool) -> Outcome:
     """Ask about one file and judge the answer."""
     with tempfile.TemporaryDirectory(prefix="hostile-") as name:
         folder = Path(name)
         lay_out(folder, base, kind, case.content)
-        code, seconds, largest, is_slow = watched(started(folder, kind.words, fresh=fresh))
+        code, seconds, largest, is_slow = server.asked(folder, kind.words, fresh)
         said = "".join((folder / one).read_text(errors="replace") for one in ("stderr", "stdout"))
         halves = [path.name for path in folder.rglob(".*") if is_half(path)]
         verdict: Verdict
@@ -865,8 +911,10 @@ def warm_up() -> None:
 
 def run(count: int, seed: int, only: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Ask about `count` files and return what came of them."""
-    warm_up()
-    with tempfile.TemporaryDirectory(prefix="hostile-base-") as name:
+    with (
+        contextlib.closing(Server()) as server,
+        tempfile.TemporaryDirectory(prefix="hostile-base-") as name,
+    ):
         base = Path(name)
         prepare(base)
         kinds = {name: one for name, one in formats(base).items() if not only or name in only}
@@ -875,9 +923,8 @@ def run(count: int, seed: int, only: frozenset[str] = frozenset()) -> dict[str, 
         faults = []
         slowest, largest = 0.0, 0
         for number, case in enumerate(cases(kinds, count, seed)):
-            outcome = judged(
-                case, kinds[case.format], base, fresh=number % FRESH_EVERY == FRESH_EVERY - 1
-            )
+            fresh = number % FRESH_EVERY == FRESH_EVERY - 1
+            outcome = judged(case, kinds[case.format], base, server, fresh=fresh)
             totals[outcome.verdict] += 1
             by_format[case.format][outcome.verdict] += 1
             slowest, largest = max(slowest, outcome.seconds), max(largest, outcome.bytes)

@@ -383,9 +383,9 @@ def _require_weights(
     wanted = {
         f"{index}.{name}": tuple(tensor.shape)
         for index, member in enumerate(members)
-        for name, tensor in _network(
-            member, shape, classes, found.get(f"{index}.mean"), None
-        ).state_dict().items()
+        for name, tensor in _network(member, shape, classes, found.get(f"{index}.mean"), None)
+        .state_dict()
+        .items()
     }
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):

@@ -27,6 +27,8 @@ _PPM_HEADERS = {
     for kind, numbers in ((b"P4", 2), (b"P5", 3), (b"P6", 3))
 }
 _PPM_COMMENT = re.compile(rb"#[^\r\n]*+")
+_LINE_END = re.compile(rb"[\r\n]")
+_BLOCK = 2**20
 
 
 def bare(content: bytes) -> bytes:
@@ -36,10 +38,24 @@ def bare(content: bytes) -> bytes:
     if content.startswith(b"\xff\xd8\xff"):
         return b"".join((content[:2], *_jpeg_segments(content)))
     if content[:2] in (b"P1", b"P2", b"P3"):
-        return _PPM_COMMENT.sub(b"", content)
+        return bytes(_without_comments(content))
     if header := content[:2] in _PPM_HEADERS and _PPM_HEADERS[content[:2]].match(content):
         return b" ".join((content[:2], *header.groups())) + b"\n" + content[header.end() :]
     return content
+
+
+def _without_comments(content: bytes) -> bytearray:
+    """Return a plain PPM file without comments; millions of them take a block's memory only."""
+    kept, is_inside = bytearray(), False
+    for start in range(0, len(content), _BLOCK):
+        block = content[start : start + _BLOCK]
+        if is_inside:
+            end = _LINE_END.search(block)
+            block = block[end.start() :] if end else b""
+        if block:
+            is_inside = block.rfind(b"#") > max(block.rfind(b"\n"), block.rfind(b"\r"))
+        kept += _PPM_COMMENT.sub(b"", block)
+    return kept
 
 
 def _png_chunks(content: bytes) -> Iterator[bytes]:

@@ -195,7 +195,7 @@ def _plain(image: "Image.Image") -> tuple["Image.Image", bool]:
     target = "L" if image.mode in _GREY_MODES or _has_grey_palette(image) else "RGB"
     if not image.has_transparency_data:
         return image.convert(target), False
-    see_through = image.convert("RGBA")
+    see_through = image if image.mode == "RGBA" else image.convert("RGBA")
     on_black = _composited(see_through, target, 0)
     if _contrast(on_black) >= FAINT:
         return on_black, False
@@ -220,10 +220,12 @@ def _contrast(image: "Image.Image") -> int:
 
 
 def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
-    wide = values.astype(np.int64)
-    if wide.min() < 0 or wide.max() > 65535:
+    if values.min() < 0 or values.max() > 65535:
         raise ValueError("its pixels are 32-bit numbers, outside 0..65535")
-    return ((wide + 128) // 257).astype(np.uint8)
+    narrow = np.empty(values.shape, np.uint8)
+    for row, wide in zip(narrow, values, strict=True):
+        row[:] = (wide.astype(np.int64) + 128) // 257
+    return narrow
 
 
 def _has_grey_palette(image: "Image.Image") -> bool:
