@@ -266,12 +266,11 @@ def _reason(source: Path | bytes, error: Exception) -> str:
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        with _opened(source) as file:
-            head = file.read(signatures.HEAD_BYTES)
-        kind = signatures.format_of(head)
+        content = source if isinstance(source, bytes) else _content(source)
+        kind = signatures.format_of(content[: signatures.HEAD_BYTES])
         if kind is not None and kind not in FORMATS:
             return f"its content is {kind}, which rungwise does not read"
-        return "it is not an image" if head else "it is empty"
+        return "it is not an image" if content else "it is empty"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
