@@ -17,8 +17,14 @@ from rungwise.data.download import Download, fetch
 from rungwise.data.sources.idx import _verify
 from rungwise.errors import DataError, StorageError
 
-RIGHT = gzip.compress(b"the right content")
-verify = partial(_verify, identity=blob_hash(b"the right content"))
+
+def idx(data: bytes) -> bytes:
+    """Return an IDX file of one axis."""
+    return b"\0\0\x08\x01" + len(data).to_bytes(4, "big") + data
+
+
+RIGHT = gzip.compress(idx(b"the right content"))
+verify = partial(_verify, identity=blob_hash(idx(b"the right content")))
 
 
 class Server:
@@ -28,7 +34,7 @@ class Server:
         self.answers = {
             "/right/x.gz": RIGHT,
             "/html/x.gz": b"<!DOCTYPE html><p>This domain is for sale</p>",
-            "/other/x.gz": gzip.compress(b"some other content"),
+            "/other/x.gz": gzip.compress(idx(b"some other content")),
             "/cut/x.gz": RIGHT[:20],
         }
         self.asked: list[str] = []

@@ -518,7 +518,7 @@ def test_a_full_disk_keeps_the_state_that_was_saved(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save_file", full)
+        patch.setattr(Path, "write_bytes", full)
         with pytest.raises(StorageError, match="the disk is full"):
             train(job)
 
