@@ -38,7 +38,6 @@ from rungwise.techniques import (
     WeightAveraging,
     Whitening,
 )
-from rungwise.training import checkpoint
 from rungwise.training.checkpoint import read_tensors
 from rungwise.training.loop import ENGINE_VERSION, Progress
 from rungwise.training.optimizer import SGD
