@@ -64,7 +64,8 @@ def remove_left_behind(folder: Path) -> None:
 
     Those of living writers stay. The folder need not exist.
     """
-    _remove_unlocked(folder.rglob(".????????.*.part"))
+    with contextlib.suppress(OSError):  # a folder that cannot be looked at keeps what it has
+        _remove_unlocked(folder.rglob(".????????.*.part"))
 
 
 def _remove_unlocked(files: Iterable[Path]) -> None:

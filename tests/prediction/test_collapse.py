@@ -25,7 +25,7 @@ def images(*counts: int) -> LabelledImages:
 def ends(record: EpochRecord, answers: torch.Tensor, held_out: LabelledImages) -> str | None:
     probabilities = torch.eye(held_out.classes)[answers]
     parts = Parts(train=held_out, validation=held_out, test=None)
-    return collapse_of(record, evaluate(probabilities, held_out), parts)
+    return collapse_of(record, evaluate(probabilities, held_out), parts, steps=100)
 
 
 def test_one_answer_for_all_images_is_a_collapse_however_high_the_training_accuracy() -> None:
@@ -87,10 +87,18 @@ def test_without_validation_images_the_training_accuracy_counts() -> None:
     parts = Parts(train=images(*[30] * 10), validation=None, test=None)
     record = replace(RECORD, val_loss=None, val_acc=None)
 
-    assert collapse_of(record, None, parts) is None
-    told = collapse_of(replace(record, train_acc=0.11), None, parts)
+    assert collapse_of(record, None, parts, steps=100) is None
+    told = collapse_of(replace(record, train_acc=0.11), None, parts, steps=100)
     assert told is not None
     assert "11.0% of its training images" in told
+
+
+def test_a_net_that_has_hardly_begun_to_learn_has_not_collapsed() -> None:
+    parts = Parts(train=images(*[30] * 10), validation=None, test=None)
+    record = replace(RECORD, val_loss=None, val_acc=None, train_acc=0.11)
+
+    assert collapse_of(record, None, parts, steps=29) is None
+    assert collapse_of(record, None, parts, steps=30) is not None
 
 
 def test_one_class_alone_cannot_collapse() -> None:

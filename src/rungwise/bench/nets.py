@@ -18,11 +18,11 @@ from rungwise.models.summary import Summary, summarize
 from rungwise.techniques import EarlyStopping
 from rungwise.training import precision
 from rungwise.training.precision import Precision
-from rungwise.training.recipe import Recipe
+from rungwise.training.recipe import MOST_EPOCHS, Recipe
 
 CLASSES = 10
 MNIST, CIFAR10 = (1, 28, 28), (3, 32, 32)
-ENDLESS = 10**9
+ENDLESS = MOST_EPOCHS
 """Epochs of a training that ends when nobody asks for another step."""
 LEAST_BATCHES, LEAST_IMAGES = 10, 2000
 """Size of the training set: what an epoch costs beside its steps is spread over so many."""

@@ -248,7 +248,9 @@ class Job:
             loss = summary["val_loss"] if alone else None
             predictor, measured = measured_on(parts.validation, predictor, loss)
             summary |= held_out_figures(measured)
-        summary["collapse"] = collapse_of(training.kept_record(), measured, parts)
+        summary["collapse"] = collapse_of(
+            training.kept_record(), measured, parts, training.steps_taken
+        )
         finish_run(folder, predictor, summary)
         (folder / "last.safetensors").unlink(missing_ok=True)
 

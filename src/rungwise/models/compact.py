@@ -23,11 +23,13 @@ from rungwise.models.layers import (
 from rungwise.models.settings import require_border, require_positive, require_size, require_widths
 
 STEM_WIDTH = 32
-NORM_EPSILON = 0.1
-"""Added to the variances that normalisations divide by. A whitened channel's is about 1. One of
-1e-5, the usual number, raises what hardly varies, such as a plain background behind max-pooling,
-316-fold, and each of six normalisations in a row does so again; rounding errors alone then threw
-biases to thousands (docs/log.md)."""
+EPSILON, WHITENED_EPSILON = 1e-3, 0.1
+"""Added to the variances that normalisations divide by: the second in a net on whitened patches,
+whose channels vary by about 1 from the start; those of other nets begin near 0.1.
+
+1e-5, PyTorch's number, raises what hardly varies, such as a plain background behind max-pooling,
+316-fold, and each of six normalisations in a row does so again. Rounding errors alone then threw
+biases to thousands (decision 38)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +181,8 @@ class Compact(Model):
         return [("conv", _conv(width, width)), *self._normed(width)]
 
     def _normed(self, width: int) -> list[Step]:
-        norm = nn.BatchNorm2d(width, NORM_EPSILON, self.norm_momentum)
+        epsilon = EPSILON if self.whitened_patch is None else WHITENED_EPSILON
+        norm = nn.BatchNorm2d(width, epsilon, self.norm_momentum)
         norm.weight.requires_grad_(self.norm_scale)
         return [("norm", norm), ("gelu", nn.GELU())]
 

@@ -94,7 +94,7 @@ def summarize(
     >>> [layer.name for layer in summary.layers], summary.parameters
     (['flatten', 'dense', 'logits'], 101770)
     """
-    network = model.build(shape, classes, None)
+    network = model.build(shape, classes, None).to("meta")
     for name in frozen:
         network.get_submodule(name).requires_grad_(False)
     images = torch.empty(BATCH, *shape, device="meta", dtype=torch.float32)

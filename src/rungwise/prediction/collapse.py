@@ -14,19 +14,25 @@ from rungwise.techniques import EpochRecord
 NEARLY = 0.1
 """Share of the way from always answering one class to no mistake that is no success yet."""
 STANDARD_ERRORS = 2.0
+FEWEST_STEPS = 30
 GUESSES = 30.0
 """A mean loss of so many times that of guessing is no overfitting: the net's numbers ran away."""
 
 
-def collapse_of(record: EpochRecord, held_out: Evaluation | None, parts: Parts) -> str | None:
+def collapse_of(
+    record: EpochRecord, held_out: Evaluation | None, parts: Parts, steps: int
+) -> str | None:
     """Say in a sentence how a training has collapsed; None where it has not.
 
     Args:
         record: The epoch whose weights were kept.
         held_out: What the predictor does on the validation images; None where there are none.
         parts: The images that the training had.
+        steps: How many steps it took; after a few a net has not begun to learn.
     """
     train = parts.train.class_counts()
+    if steps < FEWEST_STEPS:
+        return None
     if held_out is None or parts.validation is None:
         if not _is_one_answer(record.train_acc, train):
             return None

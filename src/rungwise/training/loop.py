@@ -282,6 +282,11 @@ class Training:
             return -math.inf
         return -value if by_loss else value
 
+    @property
+    def steps_taken(self) -> int:
+        """Number of steps of the epochs that are done."""
+        return self.course.steps_in(len(self.history))
+
     def kept_record(self) -> EpochRecord:
         """Return the record of the epoch whose weights `trained_network` gives."""
         return self.history[self.best_epoch - 1 if self.best_epoch else -1]

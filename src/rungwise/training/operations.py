@@ -64,7 +64,7 @@ def _skeleton(
     model: Model, shape: Shape, classes: int
 ) -> tuple[ScaledNetwork, dict[nn.Module, str]]:
     """Return a net without memory, to ask techniques about, and the names of its modules."""
-    network = model.build(shape, classes, None)
+    network = model.build(shape, classes, None).to("meta")
     unit = torch.ones(shape[0], device="meta", dtype=torch.float32)
     names = {module: name for name, module in network.named_modules()}
     return ScaledNetwork(network, unit, unit), names

@@ -251,7 +251,7 @@ def test_local_copies_that_are_cut_off_or_of_another_kind_are_refused(
     first.write_bytes(idx("train-images-idx3")[:-9])
     rungwise("train", "mnist", "--offline").fails(3, str(first), "cut off")
     first.write_bytes(idx("train-images-idx3", b"\x00\x00\x0b\x03"))
-    rungwise("train", "mnist", "--offline").fails(3, str(first), "other content")
+    rungwise("train", "mnist", "--offline").fails(3, str(first), "is not an IDX file")
     rungwise("train", "fashion-mnist", "--offline").fails(3, "not on this machine")
 
     assert not Path("runs").exists()

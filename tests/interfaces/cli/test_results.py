@@ -148,7 +148,7 @@ def test_balanced_accuracy_is_told_and_missing_in_summaries_of_earlier_versions(
 
 
 def test_a_collapsed_training_says_so(rungwise: Any) -> None:
-    command = ("train", "digits", "--recipe", "digits/cnn", "--epochs", "1")
+    command = ("train", "digits", "--recipe", "digits/cnn", "--epochs", "4")
     absurd = (*command, "--set", "optimizer.lr=30")
 
     result = rungwise(*absurd, "--json").json

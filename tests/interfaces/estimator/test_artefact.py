@@ -12,7 +12,6 @@ from sklearn.datasets import load_digits
 from rungwise import ImageClassifier, Predictor
 from rungwise.errors import DamagedError, RunError, StorageError, UsageError
 from rungwise.models import MLP
-from rungwise.training import checkpoint
 from rungwise.training.checkpoint import read_tensors, write_tensors
 from rungwise.training.recipe import Recipe
 
@@ -140,9 +139,10 @@ def test_a_write_that_fails_leaves_the_old_file(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    classifier = fitted(random_state=1)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(StorageError, match="the disk is full"):
-        fitted(random_state=1).save(saved)
+        classifier.save(saved)
 
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]

@@ -94,6 +94,6 @@ def _warn_of_collapse(training: Training, predictor: Predictor, parts: Parts) ->
     """Warn the caller of `fit` if a training has collapsed."""
     images = parts.validation
     held_out = evaluate(predictor.probabilities_of(images), images) if images else None
-    collapse = collapse_of(training.kept_record(), held_out, parts)
+    collapse = collapse_of(training.kept_record(), held_out, parts, training.steps_taken)
     if collapse:
         warnings.warn(f"a training collapsed: {collapse}", stacklevel=4)
