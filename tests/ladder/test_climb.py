@@ -652,7 +652,7 @@ def test_a_rung_over_one_that_did_not_fit_is_compared_with_that_ones_base(
 def test_a_collapsed_training_is_reported_by_the_climb_its_result_and_its_page(
     digits: Dataset, tmp_path: Path
 ) -> None:
-    absurd = replace(PLAIN, optimizer=SGD(lr=1000.0))
+    absurd = replace(PLAIN, optimizer=SGD(lr=1000.0), epochs=8)  # 64 steps: enough to judge
     ladder = replace(LADDER, rungs=(Rung(recipe=absurd, change="an absurd rate"),))
     events, result = finish(climb_of(digits, tmp_path, ladder))
 
