@@ -53,6 +53,8 @@ _CAMERA_RAW = frozenset(
 FAINT = 16
 """Brightness, of 255, within which an image shows nothing to the eye."""
 
+STRIP_ROWS = 256
+
 _TURNS = {
     2: "FLIP_LEFT_RIGHT",
     3: "ROTATE_180",
@@ -205,18 +207,22 @@ def _plain(image: "Image.Image") -> tuple["Image.Image", bool]:
 
 
 def _composited(see_through: "Image.Image", target: str, ground: int) -> "Image.Image":
+    """Lay `see_through` on a ground, strip by strip: whole copies of a large one take much memory."""
     from PIL import Image
 
     channels = (ground,) * (1 if target == "L" else 3)
+    width, height = see_through.size
     whole = Image.new(target, see_through.size, channels)
-    whole.paste(see_through.convert("RGB").convert(target), mask=see_through.getchannel("A"))
+    for top in range(0, height, STRIP_ROWS):
+        box = (0, top, width, min(top + STRIP_ROWS, height))
+        strip = see_through.crop(box)
+        whole.paste(strip.convert("RGB").convert(target), box, mask=strip.getchannel("A"))
     return whole
 
 
 def _contrast(image: "Image.Image") -> int:
     """Return by how much a channel differs at most within `image`."""
-    values = np.asarray(image)
-    return int(np.ptp(values.reshape(-1, len(image.getbands())), axis=0).max())
+    return max(int(np.ptp(image.getchannel(band).getextrema())) for band in image.getbands())
 
 
 def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
