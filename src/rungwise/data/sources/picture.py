@@ -207,7 +207,7 @@ def _plain(image: "Image.Image") -> tuple["Image.Image", bool]:
 
 
 def _composited(see_through: "Image.Image", target: str, ground: int) -> "Image.Image":
-    """Lay `see_through` on a ground, strip by strip: whole copies of a large one take much memory."""
+    """Lay `see_through` on a ground, in strips: whole copies of a large one take much memory."""
     from PIL import Image
 
     channels = (ground,) * (1 if target == "L" else 3)
