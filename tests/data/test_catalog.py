@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rungwise.data import catalog
-from rungwise.data.catalog import CATALOG, get, load
+from rungwise.data.catalog import CATALOG, get, load, load_as_recorded
 from rungwise.data.content import blob_hash
 from rungwise.data.images import Dataset
 from rungwise.data.sources.idx import IdxFiles
@@ -183,6 +183,22 @@ def test_a_path_that_holds_no_data_says_so(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=f"{name} (does not exist|is not a data set)") as caught:
         load(str(tmp_path / name))
     assert "digits" in str(caught.value.fix)
+
+
+def test_the_data_of_a_record_that_are_not_there_are_told_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "own.npz", images=np.zeros((2, 3, 3), np.uint8), labels=[0, 1])
+    record = {"data": "./own.npz", "image_size": None}
+    monkeypatch.chdir(tmp_path)
+    assert len(load_as_recorded(record).train) == 2
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"elsewhere.own\.npz does not exist") as caught:
+        load_as_recorded(record)
+
+    assert "rungwise evaluate RUN DATA" in str(caught.value.fix)
 
 
 def test_a_test_share_is_set_aside_before_a_subset_is_drawn(tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ WritePng = Callable[..., Path]
 
 
 def kinds(report: CheckReport) -> dict[str, str]:
-    """Return what was found beside tiny classes, which all of the folders here have."""
+    """Return what was found beside tiny classes and plain images, which the folders here have."""
     found = {problem.kind: problem.severity for problem in report.problems}
-    assert found.pop("tiny_classes", "warning") == "warning"
+    for kind in ("tiny_classes", "narrow_brightness"):
+        assert found.pop(kind, "warning") == "warning"
     return found
 
 
@@ -179,12 +180,12 @@ def test_too_many_images_are_told_not_to_be_compared() -> None:
 def test_classes_too_small_to_hold_images_out_are_told(write_png: WritePng, tmp_path: Path) -> None:
     for first, (name, count) in enumerate({"ant": 10, "bee": 9, "cat": 1}.items()):
         for index in range(count):
-            write_png(tmp_path / "own" / "train" / name / f"{index}.png", 20 * first + index)
+            write_png(tmp_path / "own" / "train" / name / f"{index}.png", 80 * first + index)
     (problem,) = check(str(tmp_path / "own")).problems
     assert (problem.kind, problem.severity, problem.count) == ("tiny_classes", "warning", 2)
     assert problem.examples == ("bee: 9", "cat: 1")
     for name in ("ant", "bee", "cat"):
-        write_png(tmp_path / "own" / "val" / name / "x.png", 100 + len(name) + ord(name[0]))
+        write_png(tmp_path / "own" / "val" / name / "x.png", 31 + ord(name[0]))
     assert check(str(tmp_path / "own")).problems == ()
 
 
@@ -243,3 +244,19 @@ def test_what_is_not_used_is_told_at_loading(photos: Path) -> None:
     (photos / "train" / "cat" / "x.heic").write_bytes(b"\0\0\0\x18ftypheic")
     (note,) = load(str(photos)).notes
     assert "not used: train/cat/x.heic" in note
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([0, 16], "the pixels of all training images lie between 0 and 16, of 0 to 255"),
+        ([200, 255], "the pixels of all training images lie between 200 and 255, of 0 to 255"),
+        ([7, 7], "every pixel of the training images is 7"),
+        ([0, 64], None),
+    ],
+)
+def test_images_of_few_levels_are_told(values: list[int], told: str | None) -> None:
+    report = check_dataset(Dataset("x", grey(values, [0, 1])))
+
+    found = {problem.kind: problem.problem for problem in report.problems}
+    assert found.get("narrow_brightness") == told

@@ -226,6 +226,14 @@ def load_as_recorded(record: Mapping[str, Any], *, offline: bool = False) -> Dat
         DataError, StorageError: As `load`.
     """
     spec, size = str(record["data"]), record["image_size"]
+    path = parse_spec(spec, CATALOG).path
+    if path is not None and not path.exists():
+        raise DataError(
+            f"the training's data set {spec} is not there: {path.absolute()} does not exist",
+            expected="the data at the path that was given to the training, seen from this folder",
+            fix="give the command in the folder in which the training was started, or name the "
+            "data where they are now: `rungwise evaluate RUN DATA`",
+        )
     return load(
         spec,
         offline=offline,

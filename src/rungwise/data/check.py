@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from rungwise.data.catalog import CATALOG, load
 from rungwise.data.duplicates import (
@@ -15,7 +16,7 @@ from rungwise.data.duplicates import (
     find_duplicates,
     find_near_duplicates,
 )
-from rungwise.data.images import Dataset
+from rungwise.data.images import Dataset, LabelledImages
 from rungwise.data.mirroring import Mirroring, check_mirroring, mirroring_problems
 from rungwise.data.problems import EXAMPLES, LONG_EXAMPLES, SEVERITIES, Problem
 from rungwise.data.sources.files import holds_files, list_images
@@ -25,6 +26,9 @@ from rungwise.data.sources.survey import Progress, Survey, assemble, problems, s
 from rungwise.data.spec import as_spec, parse_spec
 from rungwise.data.split import USUAL_SHARE, with_test_share
 from rungwise.errors import DataError
+
+NARROW = 64
+"""Levels of brightness, of 256, fewer than which are told: a camera's 12 bits in 16 have 16."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +163,7 @@ def check_dataset(
     }
     mirroring = check_mirroring(dataset.train)
     noted = [*noted, *duplicate_problems(copies, near, images), *mirroring_problems(mirroring)]
+    noted += _brightness_problems(dataset.train)
     if not any(problem.kind in ("empty_class", "empty_part") for problem in noted):
         noted += _empty_class_problems(counts["train"])
     if dataset.validation is None:
@@ -265,6 +270,29 @@ def _tiny_class_problems(counts: dict[str, int]) -> list[Problem]:
             fix="add images of these classes, or a validation part",
             count=len(tiny),
             examples=tuple(tiny[:LONG_EXAMPLES]),
+        )
+    ]
+
+
+def _brightness_problems(train: LabelledImages) -> list[Problem]:
+    extremes = [torch.stack(images.aminmax()) for images in train.chunks()]
+    if not extremes:
+        return []
+    darkest, brightest = int(torch.stack(extremes)[:, 0].min()), int(torch.stack(extremes).max())
+    if brightest - darkest >= NARROW:
+        return []
+    return [
+        Problem(
+            severity="warning",
+            kind="narrow_brightness",
+            problem=f"the pixels of all training images lie between {darkest} and {brightest}, of "
+            "0 to 255"
+            if brightest > darkest
+            else f"every pixel of the training images is {darkest}",
+            expected="images that use most of the levels; few levels show few details, and 12 bits "
+            "that are stored as 16 keep 16 of 256 levels",
+            fix="stretch the values before you save the images: each times the greatest possible "
+            "one (255 or 65535), divided by the greatest that occurs",
         )
     ]
 

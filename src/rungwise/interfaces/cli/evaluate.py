@@ -166,7 +166,8 @@ def _print_errors(found: "Errors") -> None:
         f"                    {counted(found.wrong, 'wrong answer')}, "
         f"{counted(found.suspected, 'suspected label error')}"
     )
-    print(f"                    {found.strength}")
+    if found.wrong:
+        print(f"                    {found.strength}")
 
 
 def _print(
