@@ -31,6 +31,7 @@ def test_the_threshold_of_the_views_divides_the_images(below: Predictor, noise: 
     assert 0 < changed.sum() < len(pixels)
 
 
+@pytest.mark.bfloat16
 def test_the_graph_computes_in_float32_whatever_the_nets_were_trained_in(
     wide: Predictor, noise: Any
 ) -> None:

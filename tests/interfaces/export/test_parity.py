@@ -15,6 +15,7 @@ from rungwise.interfaces.export.parity import (
     spaced,
 )
 from rungwise.prediction.predictor import Predictor
+from rungwise.training import precision
 
 
 def faithful(predictor: Predictor) -> Any:
@@ -64,6 +65,7 @@ def test_what_is_no_number_is_refused(plain: Predictor, noise: Any) -> None:
     assert not parity.holds
 
 
+@pytest.mark.bfloat16
 def test_a_file_is_held_to_float32_and_the_way_to_bfloat16_is_told(
     wide: Predictor, noise: Any
 ) -> None:
@@ -74,11 +76,20 @@ def test_a_file_is_held_to_float32_and_the_way_to_bfloat16_is_told(
     assert parity.house.largest_difference > parity.exported.largest_difference
 
 
+@pytest.mark.bfloat16
 def test_precisions_of_members_are_told(plain: Predictor, wide: Predictor) -> None:
     mixed = replace(plain, members=(*plain.members, *wide.members))
 
     assert house_precision(plain) == "float32"
     assert house_precision(mixed) == "bfloat16 and float32"
+
+
+def test_where_bfloat16_is_missing_a_predictor_computes_in_float32(
+    wide: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "bfloat16_problem", lambda device: "it has no such operation")
+
+    assert house_precision(wide) == "float32"
 
 
 def at_threshold(predictor: Predictor, image: LabelledImages) -> Predictor:

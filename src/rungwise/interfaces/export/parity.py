@@ -13,6 +13,7 @@ from rungwise.augment.views import Mirror
 from rungwise.data.images import LabelledImages
 from rungwise.errors import RunError
 from rungwise.prediction.predictor import Predictor
+from rungwise.training.precision import to_predict_in
 
 BOUND = 1e-4
 """Largest difference of a probability that an export may have. The order of sums alone makes some
@@ -121,9 +122,9 @@ def spaced(images: LabelledImages, count: int) -> LabelledImages:
 
 
 def house_precision(predictor: Predictor) -> str:
-    """Return what a predictor's nets compute in: `float32`, `bfloat16` or both."""
-    used = {"bfloat16" if m.precision == "bfloat16" else "float32" for m in predictor.members}
-    return " and ".join(sorted(used))
+    """Return what a predictor's nets compute in on its device: `float32`, `bfloat16` or both."""
+    device = predictor.device
+    return " and ".join(sorted({to_predict_in(m.precision, device) for m in predictor.members}))
 
 
 def _batches(images: LabelledImages) -> Iterator[torch.Tensor]:
