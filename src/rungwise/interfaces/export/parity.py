@@ -123,8 +123,8 @@ def spaced(images: LabelledImages, count: int) -> LabelledImages:
 
 def house_precision(predictor: Predictor) -> str:
     """Return what a predictor's nets compute in on its device: `float32`, `bfloat16` or both."""
-    device = predictor.device
-    return " and ".join(sorted({to_predict_in(m.precision, device) for m in predictor.members}))
+    formats = (to_predict_in(m.precision, predictor.device) for m in predictor.members)
+    return " and ".join(sorted({"bfloat16" if f == "bfloat16" else "float32" for f in formats}))
 
 
 def _batches(images: LabelledImages) -> Iterator[torch.Tensor]:
