@@ -83,7 +83,8 @@ def test_without_a_compiler_there_is_no_library(
     monkeypatch.setenv("CXX", "no-such-compiler")
 
     assert library.compiler() is None
-    assert library.load() is None
+    with pytest.warns(Note, match="CXX is 'no-such-compiler', and there is no such program"):
+        assert library.load() is None
 
 
 def test_the_compiler_is_the_one_that_the_environment_names(
@@ -92,7 +93,32 @@ def test_the_compiler_is_the_one_that_the_environment_names(
     named = script(tmp_path / "mine", "exit 0")
     monkeypatch.setenv("CXX", str(named))
 
-    assert library.compiler() == str(named)
+    assert library.compiler() == (str(named),)
+    monkeypatch.setenv("CXX", f"{named} -m64 '-DX=a b'")
+    assert library.compiler() == (str(named), "-m64", "-DX=a b")
+    monkeypatch.setenv("CXX", f"{named} '")
+    assert library.compiler() is None
+
+
+def test_a_named_compiler_may_lie_in_a_folder_with_a_blank(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my tools"
+    folder.mkdir()
+    named = script(folder / "mine", "exit 0")
+    monkeypatch.setenv("CXX", str(named))
+
+    assert library.compiler() == (str(named),)
+
+
+def test_an_empty_name_of_a_compiler_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    gcc = script(tmp_path / "g++", "exit 0")
+
+    assert library.compiler() == (str(gcc),)
 
 
 def test_without_a_named_compiler_the_first_on_the_path_is_taken(
@@ -103,9 +129,9 @@ def test_without_a_named_compiler_the_first_on_the_path_is_taken(
     assert library.compiler() is None
 
     clang = script(tmp_path / "clang++", "exit 0")
-    assert library.compiler() == str(clang)
+    assert library.compiler() == (str(clang),)
     gcc = script(tmp_path / "g++", "exit 0")
-    assert library.compiler() == str(gcc)
+    assert library.compiler() == (str(gcc),)
 
 
 RUBBISH = 'for last; do :; done; echo rubbish > "$last"'

@@ -1,5 +1,6 @@
 """What images are called: their files, or places such as `train[17]`."""
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -49,7 +50,7 @@ class FileNames:
     def raw(self, row: int) -> str:
         """Return a name with which its file can be opened."""
         start = int(self._ends[row - 1]) + 1 if row else 0
-        return self.block[start : self._ends[row]].tobytes().decode(errors="surrogateescape")
+        return os.fsdecode(self.block[start : self._ends[row]].tobytes())
 
     def all_raw(self) -> Iterator[str]:
         """Yield all names, as `raw` returns them."""

@@ -55,22 +55,44 @@ class _Unusable(Exception):
     """Why there are no kernels."""
 
 
-def compiler() -> str | None:
-    """Return the path of a C++ compiler: `$CXX`, or else c++, g++ or clang++; None without one."""
-    names = [os.environ["CXX"]] if "CXX" in os.environ else ["c++", "g++", "clang++"]
-    return next((path for name in names if (path := shutil.which(name))), None)
+Command = tuple[str, ...]
+"""A program's path, and words that stand before all others."""
+
+
+def compiler() -> Command | None:
+    """Return a C++ compiler: `$CXX`, or else c++, g++ or clang++; None without one.
+
+    `$CXX` may have several words, such as `ccache g++`.
+    """
+    named = os.environ.get("CXX", "")
+    for words in [_words(named)] if named else [("c++",), ("g++",), ("clang++",)]:
+        if words and (path := shutil.which(words[0])):
+            return path, *words[1:]
+    return None
+
+
+def _words(command: str) -> Command:
+    if shutil.which(command):  # A path may have blanks.
+        return (command,)
+    try:
+        return tuple(shlex.split(command))
+    except ValueError:  # A quotation mark without its other half.
+        return ()
 
 
 def load() -> ctypes.CDLL | None:
     """Return the compiled library, compiled now if need be; None if that cannot be done.
 
-    Warns (`Note`) if there is a compiler and still no library. PyTorch has to be imported before:
-    its thread pool is the one that the library shares.
+    Warns (`Note`) if there is a compiler, or the user names one, and still no library. PyTorch has
+    to be imported before: its thread pool is the one that the library shares.
     """
     found = compiler()
-    if found is None:
+    named = os.environ.get("CXX")
+    if found is None and not named:
         return None
     try:
+        if found is None:
+            raise _Unusable(f"CXX is {named!r}, and there is no such program")
         return _opened(found)
     except _Unusable as why:
         text = f"training is slower: the compiled operations cannot be used, as {why}"
@@ -78,7 +100,7 @@ def load() -> ctypes.CDLL | None:
         return None
 
 
-def _opened(found: str) -> ctypes.CDLL:
+def _opened(found: Command) -> ctypes.CDLL:
     key = _key(found)
     for folder in _folders():
         for path in _right_libraries(folder, key):
@@ -177,7 +199,7 @@ def _require_no_failure(key: str) -> None:
 # --- Compiling and trying -------------------------------------------------------------------------
 
 
-def _compiled(found: str) -> bytes:
+def _compiled(found: Command) -> bytes:
     """Return the content of a new library."""
     with tempfile.TemporaryDirectory(prefix="rungwise-") as name:
         folder = Path(name)
@@ -185,9 +207,9 @@ def _compiled(found: str) -> bytes:
         proof.write_text(PROOF, encoding="utf-8")
         for source, seconds in ((proof, PROOF_SECONDS), (SOURCE, COMPILE_SECONDS)):
             target = folder / f"{source.stem}.so"
-            _run([found, *_flags(), str(source), "-o", str(target)], seconds)
+            _run([*found, *_flags(), str(source), "-o", str(target)], seconds)
             if not target.exists():
-                raise _Unusable(f"the compiler {found} has written nothing")
+                raise _Unusable(f"the compiler {found[0]} has written nothing")
         return target.read_bytes()
 
 
@@ -260,13 +282,13 @@ def _flags() -> tuple[str, ...]:
     return (*FLAGS, *shlex.split(os.environ.get("RUNGWISE_CXXFLAGS", "")))
 
 
-def _key(found: str) -> str:
+def _key(found: Command) -> str:
     """Name what the library depends on: sources, options, compiler, C library and processor."""
-    version = Path(found).resolve()
+    version = Path(found[0]).resolve()
     sources = [SOURCE, *sorted(SOURCE.parent.glob("*.h"))]
     texts = [path.read_text(encoding="utf-8") for path in sources]
     status = version.stat()
-    parts = (texts, _flags(), str(version), status.st_mtime, status.st_size, *_system())
+    parts = (texts, found[1:], _flags(), str(version), status.st_mtime, status.st_size, *_system())
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 RUNGWISE = f"{sys.executable} -m rungwise"
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
@@ -50,6 +52,20 @@ def test_a_reader_that_leaves_ends_the_verb_in_silence() -> None:
     done = shell(f"{RUNGWISE} list recipes --json | head -c 1")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "[", "")
+
+
+def test_files_are_found_where_the_system_takes_names_for_ascii(tmp_path: Path) -> None:
+    for name in ("\u732b", "\u72ac"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
+
+    plain = "env LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0"
+    done = shell(f"{plain} {RUNGWISE} data check {tmp_path}/photos --json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["counts"]["train"] == {"\u72ac": 10, "\u732b": 10}
 
 
 AT_AN_IMPORT = """
