@@ -224,3 +224,15 @@ def test_images_of_one_colour_mode_need_no_note(rungwise: Any, photos: Path) -> 
     words = ("train", "photos", "--recipe", "tiny.yaml", "--image-size")
     assert "note: " not in rungwise(*words, "8", "--dry-run").err
     assert "13 of 13 images" in rungwise(*words, "9", "--dry-run").err
+
+
+def test_more_classes_than_can_be_read_are_counted(rungwise: Any, here: Path) -> None:
+    labels = np.arange(450) % 225
+    images = np.random.default_rng(0).integers(0, 256, (450, 8, 8), np.uint8)
+    np.savez(here / "many.npz", images=images, labels=labels)
+
+    lines = rungwise("data", "check", "./many.npz").out.splitlines()
+
+    assert [line.split()[0] for line in lines[2:202]] == list(map(str, range(200)))
+    assert lines[202].startswith("and 25 more; --json has all")
+    assert lines[203].split() == ["all", "450"]

@@ -42,7 +42,7 @@ class Finder:
         return Problem(
             severity="note",
             kind="respelled",
-            problem=f"{self.respelled.count} names in {source} are not spelled as the files are: "
+            problem=f"{self.respelled.count} of the names in {source} are not spelled as the files are: "
             f"{self.respelled.told()}",
             expected="names as the disk has them",
             fix="nothing must be done: for each name there is exactly one file",

@@ -67,6 +67,10 @@ def get(name: str, *, offline: Switch = False) -> None:
     print(folder if CATALOG[name].origin.downloads() else "inside scikit-learn")
 
 
+MOST_CLASSES = 200
+"""How many rows of a table can be read; the rest is counted."""
+
+
 @data.command
 def check(
     data: str,
@@ -128,8 +132,10 @@ def _print(report: "CheckReport") -> None:
         parts = list(report.counts)
         rows = [
             [shortened(name), *(f"{report.counts[part].get(name, 0):,}" for part in parts)]
-            for name in report.class_names
+            for name in report.class_names[:MOST_CLASSES]
         ]
+        if rest := len(report.class_names) - len(rows):
+            rows.append([f"and {rest:,} more; --json has all", *("" for _ in parts)])
         totals = ["all", *(f"{sum(report.counts[part].values()):,}" for part in parts)]
         print_table(["class", *parts], [*rows, totals])
     for problem in report.problems:
