@@ -42,8 +42,8 @@ class Finder:
         return Problem(
             severity="note",
             kind="respelled",
-            problem=f"{self.respelled.count} of the names in {source} are not spelled as the files are: "
-            f"{self.respelled.told()}",
+            problem=f"{self.respelled.count} of the names in {source} are not spelled as the "
+            f"files are: {self.respelled.told()}",
             expected="names as the disk has them",
             fix="nothing must be done: for each name there is exactly one file",
             count=self.respelled.count,
