@@ -59,12 +59,17 @@ def parse_json(text: str | bytes) -> Any:
         ...
     ValueError: it is nested more than 64 deep
     """
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+    text = text if isinstance(text, str) else text.decode("utf-8-sig")
     _require_moderate(text)
     try:
         value = json.loads(text)
     except RecursionError:
         raise _too_deep() from None
     _require_flat(value)
+    if "\\ud" in text.lower():
+        _require_whole_characters(value)
     return value
 
 
@@ -110,17 +115,18 @@ def read_json(shape: type[Shape], path: Path) -> Shape:
         return parse_json_as(shape, file.read(MOST_BYTES + 1))
 
 
-def _require_moderate(text: str | bytes) -> None:
+def _require_moderate(text: str) -> None:
     """Refuse what would take much memory, before it is parsed: a value takes up to 100 bytes."""
-    if len(text) > MOST_BYTES:
-        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
-    values = (
-        sum(map(text.count, ",[{"))
-        if isinstance(text, str)
-        else sum(map(text.count, (b",", b"[", b"{")))
-    )
-    if values > MOST_VALUES:
+    if sum(map(text.count, ",[{")) > MOST_VALUES:
         raise ValueError(f"it has more than {MOST_VALUES:,} values")
+
+
+def _require_whole_characters(value: Any) -> None:
+    """Refuse halves of characters, but those that stand for bytes of a file's name."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError("it has half a character") from None
 
 
 def _require_flat(value: Any) -> None:

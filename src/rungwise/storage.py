@@ -132,8 +132,12 @@ def _explained(error: OSError, path: Path) -> StorageError:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all."""
-    write_bytes(path, text.encode())
+    """Write `text` to `path` as UTF-8, whole or not at all.
+
+    Bytes of a file's name that are no text, which Python keeps as halves of characters, are
+    written as escapes such as `\\udce9`; JSON reads them as what they were.
+    """
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

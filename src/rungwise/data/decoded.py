@@ -67,7 +67,8 @@ def remembered(
     Raises:
         DataError: As `read`.
     """
-    entry = decoded_folder() / f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
+    digest = hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()
+    entry = decoded_folder() / f"{name}-{digest[:12]}"
     state = _state(files)
     kept = _open(entry, state)
     if kept is not None:

@@ -153,12 +153,14 @@ def _look(name: str) -> str:
 
 
 def shortened(name: str, most: int = 40) -> str:
-    """Return a name of at most `most` characters, for a table or a figure: its start and its end.
+    """Return a printable name of at most `most` characters, for a table or a figure.
+
+    Of a longer one the start and the end are left.
 
     >>> shortened("a name of many letters", 12)
     'a name…tters'
     """
-    kept = most - 1
+    kept, name = most - 1, printable(name)
     return name if len(name) <= most else f"{name[: kept - kept // 2]}…{name[-(kept // 2) :]}"
 
 

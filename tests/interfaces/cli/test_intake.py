@@ -236,3 +236,19 @@ def test_more_classes_than_can_be_read_are_counted(rungwise: Any, here: Path) ->
     assert [line.split()[0] for line in lines[2:202]] == list(map(str, range(200)))
     assert lines[202].startswith("and 25 more; --json has all")
     assert lines[203].split() == ["all", "450"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")
+def test_a_folder_whose_name_is_no_text_is_trained_on_and_shown(
+    rungwise: Any, photos: Path
+) -> None:
+    own = photos.rename(photos.parent / "caf\udce9")
+    runs = [
+        rungwise("train", f"./{own.name}", "--recipe", "tiny.yaml", "--json", *words).json["run"]
+        for words in ((), ("--set", "batch_size=5"))
+    ]
+
+    assert rungwise("evaluate", runs[0], "--part", "validation").code == 0
+    assert rungwise("compare", *runs).code == 0
+    (page,) = Path("runs/climbs").glob("*/report.html")
+    assert "caf\\udce9" in page.read_text(encoding="utf-8")
