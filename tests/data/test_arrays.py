@@ -70,6 +70,19 @@ def test_a_view_that_runs_backwards_is_taken() -> None:
         ([0, 1, 0, 1], {"class_names": np.array(list("abcde"))}, "5 names, for 4 training images"),
         ([0, 1, 0, 1], {"class_names": "ab"}, "class_names is 'ab'"),
         ([0, 1, 0, 1], {"class_names": {1: "a", 2: "b"}}, "class_names is {1"),
+        ([0, 1, 0, 1], {"class_names": {0: "a", "1": "b"}}, "class_names is {0"),
+        ([0, 1, 0, 1], {"class_names": {"a", "b"}}, "class_names is a set, which has no order"),
+        ([0, 1, 0, 1], {"class_names": ["Tea", "tea "]}, "look alike: 'Tea' and 'tea'"),
+        (["Tea", "tea"] * 2, {}, "look alike: 'Tea' and 'tea'"),
+        (["a\u2764", "a\u2764\ufe0f"] * 2, {}, "look alike"),
+        (["c\u034fat", "cat"] * 2, {}, "look alike"),
+        (["T-shirt", "T\u2011shirt"] * 2, {}, "look alike"),
+        (["a", " "] * 2, {}, "2 labels of 4 are missing"),
+        (np.array([0, 2**64 - 1] * 2, np.uint64), {}, "holds 18446744073709551615, which is above"),
+        ([0, 1, 0, 1], {"test": IMAGES}, "test is ndarray"),
+        ([0, 1, 0, 1], {"test": (IMAGES,)}, "test holds 1"),
+        ([0, 1, 0, 1], {"validation": [IMAGES, [0] * 4, 1]}, "validation holds 3"),
+        ([0, 1, 0, 1], {"name": None}, "name is None"),
         (
             [0, 1, 0, 2],
             {"class_names": ["a", "b"]},
@@ -105,6 +118,8 @@ def test_wrong_arrays_are_named(labels: Any, options: dict[str, Any], message: s
         (np.eye(2)[[1, 0, 0, 1]], ("0", "1"), [1, 0, 0, 1]),
         (np.eye(2, dtype=bool)[[1, 0, 0, 1]], ("0", "1"), [1, 0, 0, 1]),
         (torch.tensor([0, 1, 0, 1]), ("0", "1"), [0, 1, 0, 1]),
+        (["caf\u00e9", "tea", "cafe\u0301", " tea "], ("caf\u00e9", "tea"), [0, 1, 0, 1]),
+        (["8", "9" * 5000] * 2, ("8", "9" * 5000), [0, 1, 0, 1]),
     ],
 )
 def test_labels_of_other_kinds_are_classes_too(

@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from rungwise.augment.mirrored_copies import with_mirrored
 from rungwise.data.images import Dataset, LabelledImages
-from rungwise.data.names import FileNames, Names, Numbered, printable
+from rungwise.data.names import FileNames, Names, Numbered, natural_key, printable
 from rungwise.data.parts import draw
 
 NAMES = ["cat/a.png", "", "cat/ä 猫.png", "dog/caf\udce9\n.png"]
@@ -77,3 +78,17 @@ def test_names_do_not_count_for_the_fingerprint() -> None:
     assert named.name_of(1) == "train[1]"
     assert data.names is None
     assert named.fingerprint == fingerprint
+
+
+def test_numbers_in_names_are_sorted_by_their_values_whatever_their_length_or_script() -> None:
+    names = ["a10", "a9", "a" + "1" * 5000, "a\u0663", "a0007", "b", "a"]
+
+    assert sorted(names, key=natural_key) == [
+        *("a", "a\u0663", "a0007", "a9", "a10"),
+        *("a" + "1" * 5000, "b"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["\u3164", "\u2800", "\u115f"])
+def test_a_name_without_ink_is_shown_by_its_number(name: str) -> None:
+    assert printable(name) == f"\\u{ord(name):04x}"

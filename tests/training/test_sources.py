@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from rungwise.augment import Flip, Shift
 from rungwise.ladder.recipes import RECIPES
@@ -217,3 +219,81 @@ def test_a_class_that_no_module_holds_is_seen_all_the_same() -> None:
 
 def test_settings_are_not_source() -> None:
     assert own_sources([Shift(pixels=1)]) == own_sources([Shift(pixels=2)]) == []
+
+
+VALUES = """
+import sys
+import numpy as np
+from rungwise.augment import Augmentation
+FACTOR = float(sys.argv[1]) if sys.argv[0] == "own" else 0.5
+calls = 0
+
+def make(strength, table=None, after=None):
+    class Mine(Augmentation):
+        share = 0.5
+        def change_images(self, images, rng, *, most=1):
+            global calls
+            calls += 1
+            return images * strength * self.share * FACTOR
+        def looked_up(self):
+            return table, after and after(1)
+    return Mine
+"""
+
+
+@pytest.fixture
+def values(folder: Path) -> Any:
+    (folder / "own_helper.py").write_text(VALUES)
+    return importlib.import_module("own_helper")
+
+
+def key(kind: type) -> list[str]:
+    return own_sources([dataclasses.dataclass(kind)()])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ((1.0,), (0.5,)),
+        ((1.0, [1, {"a": 2}]), (1.0, [1, {"a": 3}])),
+        ((1.0, np.zeros(2)), (1.0, np.ones(2))),
+        ((1.0, torch.zeros(2)), (1.0, torch.zeros(2, dtype=torch.int32))),
+        ((1.0, {3, 4}), (1.0, {3, 5})),
+        ((1.0, None, lambda x, by=1: x + by), (1.0, None, lambda x, by=2: x + by)),
+    ],
+)
+def test_values_around_a_class_are_part_of_what_it_does(
+    values: Any, one: tuple[Any, ...], other: tuple[Any, ...]
+) -> None:
+    assert key(values.make(*one)) == key(values.make(*one))
+    assert key(values.make(*one)) != key(values.make(*other))
+
+
+def test_attributes_that_are_set_later_are_part_of_what_a_class_does(values: Any) -> None:
+    kind = values.make(1.0)
+    before = key(kind)
+    assert key(kind) == before
+
+    kind.share = 0.25
+
+    assert key(kind) != before
+
+
+def test_defaults_and_constants_of_the_module_are_part_and_counters_are_not(
+    values: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = values.make(1.0)
+    before = key(kind)
+
+    monkeypatch.setattr(values, "calls", 7)
+    assert key(kind) == before
+
+    monkeypatch.setattr(values, "FACTOR", 0.75)
+    changed = key(kind)
+    assert changed != before
+    kind.change_images.__kwdefaults__ = {"most": 2}
+    assert key(kind) != changed
+
+
+def test_objects_around_a_class_do_not_make_another_of_it_in_every_process(values: Any) -> None:
+    assert key(values.make(1.0, object())) == key(values.make(1.0, object()))

@@ -8,10 +8,13 @@ from rungwise.data.decoded import as_tensor
 from rungwise.data.images import Dataset, LabelledImages
 from rungwise.data.labels import (
     Array,
+    as_classes,
     class_numbers,
     classes_among,
     given_names,
     plain_labels,
+    require_distinct,
+    require_present,
     require_same_kind,
 )
 from rungwise.data.pixels import Keep, Levels, arranged, as_array
@@ -60,12 +63,27 @@ def from_arrays(
     >>> digits.train.shape, digits.train.class_names, digits.train.name_of(1)
     ((1, 8, 8), ('cat', 'dog'), 'train[1]')
     """
+    if not isinstance(name, str):
+        raise ArrayError(f"name is {name!r}", expected="a text", fix='pass for example name="own"')
     pairs = {"train": (images, labels), "validation": validation, "test": test}
-    arrays = {part: (pair[0], pair[1]) for part, pair in pairs.items() if pair}
+    arrays = {part: _pair(pair, part) for part, pair in pairs.items() if pair is not None}
     told = {part: (f"{name}: images of {part}", f"{name}: labels of {part}") for part in arrays}
     return dataset_of(
         arrays, class_names, name, told, image_shape=image_shape, value_range=value_range
     ).named()
+
+
+def _pair(given: Any, part: str) -> Pair:
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return given[0], given[1]
+    found = (
+        f"holds {len(given)}" if isinstance(given, tuple | list) else f"is {type(given).__name__}"
+    )
+    raise ArrayError(
+        f"{part} {found}",
+        expected="two arrays: images and their labels",
+        fix=f"pass {part}=(images, labels)",
+    )
 
 
 def dataset_of(
@@ -99,6 +117,13 @@ def dataset_of(
         images[part], note = arranged(as_array(given, told[part][0]), image_shape, told[part][0])
         labels[part], label_note = plain_labels(marked, len(images[part]), told[part][1])
         _require_one_each(images[part], labels[part], told[part])
+        labels[part], joined = as_classes(labels[part])
+        require_present(labels[part], told[part][1])
+        if joined:
+            label_note = (
+                f"{told[part][1]} are texts that differ in blanks at their ends or in their "
+                "Unicode form alone: they are one class"
+            )
         notes += [note, label_note]
     require_same_kind(labels, name)
     _require_one_shape(images, name)
@@ -111,6 +136,7 @@ def dataset_of(
             f"{levels.high:g} for white"
         )
     names, note = _names(class_names, labels["train"], name)
+    require_distinct(names, name)
     parts = {}
     for part, values in images.items():
         numbers = _numbers(labels[part], names, told[part][1], named=class_names is not None)

@@ -39,7 +39,7 @@ from rungwise.storage import make_folder
 
 logger = logging.getLogger(__name__)
 
-DECODERS = 3
+DECODERS = 4
 """Raised whenever a source makes other pixels or labels of the same files."""
 
 INDEX = "index.json"

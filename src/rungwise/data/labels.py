@@ -1,13 +1,13 @@
 """From labels of any type to numbers of classes: numbers, texts, truth values, one-hot rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rungwise.data.names import natural_key
+from rungwise.data.names import class_name, look_alikes, natural_key
 from rungwise.data.problems import listed
 from rungwise.errors import ArrayError
 
@@ -48,7 +48,40 @@ def plain_labels(labels: Any, count: int, what: str) -> tuple[Array, str | None]
         array, kind = _whole(array, what), "i"
     if kind not in "iubU":
         raise _unusable(array, what)
+    if kind == "u" and array.max() > np.iinfo(np.int64).max:
+        raise ArrayError(
+            f"{what} holds {array.max()}, which is above {np.iinfo(np.int64).max}",
+            expected="whole numbers of 64 bits with a sign, or text",
+            fix="convert them to text: labels.astype(str)",
+        )
     return (array.astype(np.int64) if kind in "iu" else array), note
+
+
+def as_classes(labels: Array) -> tuple[Array, bool]:
+    """Return text labels as their classes are called, and whether that joined any.
+
+    Blanks at the ends do not count, and all Unicode forms of a name are one.
+    """
+    if labels.dtype.kind != "U":
+        return labels, False
+    values, places = np.unique(labels, return_inverse=True)
+    names = np.array([class_name(value.strip()) for value in values.tolist()])
+    return names[places], len(set(names.tolist())) < len(values)
+
+
+def require_distinct(names: tuple[str, ...], what: str) -> None:
+    """Refuse classes that look like one another.
+
+    Raises:
+        ArrayError: Some do.
+    """
+    if alike := look_alikes(names):
+        raise ArrayError(
+            f"{what} has classes whose names look alike: "
+            f"{listed(' and '.join(map(repr, group)) for group in alike)}",
+            expected="names that differ in more than case, blanks or the form of a letter",
+            fix="join these classes, or rename them",
+        )
 
 
 def label_array(labels: Any) -> Array:
@@ -151,7 +184,13 @@ def given_names(names: Any, most: int, what: str) -> tuple[str, ...]:
             fix="leave out the names of classes without images",
         )
     given = names
-    if isinstance(names, Mapping) and sorted(names) == list(range(len(names))):
+    if isinstance(names, Set):
+        raise ArrayError(
+            f"{what} is a set, which has no order",
+            expected="a list or a tuple: its first name is that of label 0",
+            fix="pass sorted(class_names), if that is their order",
+        )
+    if isinstance(names, Mapping) and set(names) == set(range(len(names))):
         given = [names[label] for label in range(len(names))]
     plain: list[Any] = []
     if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
@@ -166,7 +205,7 @@ def given_names(names: Any, most: int, what: str) -> tuple[str, ...]:
             expected="different texts, one for each class",
             fix="pass or save numpy.array(['first class', 'second class', …])",
         )
-    return tuple(map(str, plain))
+    return tuple(class_name(str(one).strip()) for one in plain)
 
 
 def class_numbers(labels: Array, names: tuple[str, ...], what: str) -> torch.Tensor:

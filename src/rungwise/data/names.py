@@ -14,7 +14,21 @@ from numpy.typing import NDArray
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _JOINERS = frozenset("\u200c\u200d")
 """Parts of words in some scripts, and of emoji."""
-_NO_JOINERS = str.maketrans(dict.fromkeys(_JOINERS))
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and signs without ink."""
+_INKLESS = str.maketrans(
+    dict.fromkeys(
+        (
+            *_JOINERS,
+            *_BLANK,
+            "\u034f",
+            *map(chr, range(0x180B, 0x1810)),
+            *map(chr, range(0xFE00, 0xFE10)),
+            *map(chr, range(0xE0100, 0xE01F0)),
+        )
+    )
+)
+"""What joins, parts or varies letters and leaves no ink of its own."""
 
 
 class FileNames:
@@ -116,7 +130,7 @@ def printable(name: str) -> str:
     text = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
     return "".join(
         c.encode("unicode_escape").decode()
-        if unicodedata.category(c) in _UNSEEN and c not in _JOINERS
+        if (unicodedata.category(c) in _UNSEEN and c not in _JOINERS) or c in _BLANK
         else c
         for c in text
     )
@@ -134,8 +148,8 @@ def class_name(text: str) -> str:
 def look_alikes(names: Iterable[str]) -> list[tuple[str, ...]]:
     """Return the names that differ in nothing that a reader can rely on: groups of two or more.
 
-    That is case, blanks, joiners and the compatibility forms of Unicode. Names of one letter are
-    another matter: sets of handwritten letters have both A and a.
+    That is case, blanks, dashes, what has no ink, and the compatibility forms of Unicode. Names of
+    one letter are another matter: sets of handwritten letters have both A and a.
 
     >>> look_alikes(["Cat", "dog", "cat", "A", "a"])
     [('Cat', 'cat')]
@@ -147,7 +161,8 @@ def look_alikes(names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def _look(name: str) -> str:
-    plain = unicodedata.normalize("NFKC", name.translate(_NO_JOINERS))
+    inked = "".join("-" if unicodedata.category(c) == "Pd" else c for c in name)
+    plain = unicodedata.normalize("NFKC", inked.translate(_INKLESS))
     folded = unicodedata.normalize("NFKC", plain.casefold()) if len(plain) > 1 else plain
     return " ".join(folded.split())
 
@@ -171,5 +186,16 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     ['Class1', 'class9', 'class10']
     """
     pieces = re.split(r"(\d+)", name.casefold())
-    numbered = [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in pieces if p]
+    numbered = [
+        (0, len(digits), digits) if (digits := _digits(piece)) else (1, 0, piece)
+        for piece in pieces
+        if piece
+    ]
     return numbered, name
+
+
+def _digits(piece: str) -> str:
+    """Return the digits of a number of any script without leading zeros; of 0 one is left."""
+    if not piece.isdecimal():
+        return ""
+    return "".join(str(unicodedata.decimal(digit)) for digit in piece).lstrip("0") or "0"

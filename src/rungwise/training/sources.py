@@ -1,13 +1,18 @@
-"""The source of what a recipe uses that is not the package's own.
+"""The source of what a recipe uses that is not the package's own, and the values it works with.
 
 The settings of an augmentation of your own do not say what its code does. So its source belongs to
-the key of a run: where the code was changed, what was trained before is not found again.
+the key of a run: where the code was changed, what was trained before is not found again. The same
+source may do several things: `make(0.5)` may return another class than `make(1.0)`. So the values
+that its functions see belong to the key, too.
 
     class  ->  its module and those of its bases  ->  modules beside them that these have imported
+           ->  what its functions see: class attributes, defaults, enclosing functions, the module
 """
 
 import ast
+import contextlib
 import dataclasses
+import dis
 import hashlib
 import sys
 import uuid
@@ -17,7 +22,10 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeGuard
+
+import numpy as np
+import torch
 
 PROCESS = uuid.uuid4().hex
 """Stands in keys for source that cannot be read: another process has another one."""
@@ -37,7 +45,8 @@ def own_sources(parts: Iterable[Any]) -> list[str]:
         Sorted; empty where all are the package's own.
     """
     classes = {kind for part in parts for kind in _classes_in(part)}
-    return sorted({digest for kind in classes if not _is_ours(kind) for digest in _digests(kind)})
+    own = [kind for kind in classes if not _is_ours(kind)]
+    return sorted({digest for kind in own for digest in (*_digests(kind), *_values(kind))})
 
 
 def _classes_in(value: Any) -> Iterator[type]:
@@ -79,6 +88,83 @@ def _digests(kind: type) -> list[str]:
     else:
         _known[kind] = digests
     return digests
+
+
+def _values(kind: type) -> list[str]:
+    """Return a digest of the values that a class's functions see; none where they see none."""
+    bases = [base for base in kind.__mro__ if not _is_ours(base) and not _is_standard(base)]
+    attributes = [
+        (base.__qualname__, name, _told(value))
+        for base in bases
+        for name, value in sorted(vars(base).items())
+        if not name.startswith("__") and _is_constant(value)
+    ]
+    functions = [one for base in bases for one in _functions(base) if _is_function(one)]
+    visible = sorted({text for one in functions for text in _visible(one, set())})
+    return [_digest(repr((attributes, visible)).encode())] if attributes or visible else []
+
+
+def _is_standard(kind: type) -> bool:
+    return _top(kind.__module__) in sys.stdlib_module_names
+
+
+def _is_function(value: Any) -> TypeGuard[FunctionType]:
+    return isinstance(value, FunctionType)
+
+
+def _visible(function: FunctionType, seen: set[int]) -> Iterator[str]:
+    """Yield what a function sees: defaults, variables around it, constants of its module."""
+    if id(function) in seen:
+        return
+    seen.add(id(function))
+    codes = list(_codes(function))
+    changed = {
+        one.argval
+        for code in codes
+        for one in dis.get_instructions(code)
+        if one.opname == "STORE_GLOBAL"  # a counter, say
+    }
+    around = _around(function)
+    named = {**(function.__kwdefaults__ or {}), "defaults": list(function.__defaults__ or ())}
+    for name in {name for code in codes for name in code.co_names} - changed:
+        value = function.__globals__.get(name)
+        if not name.startswith("__") and name in function.__globals__ and _is_constant(value):
+            yield f"{name} = {_told(value)}"
+    for name, value in {**around, **named}.items():
+        if _is_function(value):
+            yield from _visible(value, seen)
+        elif (text := _told(value)) not in ("", "[]"):
+            yield f"{function.__qualname__}: {name} = {text}"
+
+
+def _around(function: FunctionType) -> dict[str, Any]:
+    """Return the variables of enclosing functions that a function uses, as far as they are set."""
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # it is still empty
+            found[name] = cell.cell_contents
+    return found
+
+
+def _is_constant(value: Any) -> bool:
+    if isinstance(value, tuple | frozenset):
+        return all(map(_is_constant, value))
+    return value is None or isinstance(value, bool | int | float | complex | str | bytes)
+
+
+def _told(value: Any) -> str:
+    """Return a text that is the same for the same values in any process; of objects none."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray | np.generic):
+        return f"{value.dtype} {value.shape} {_digest(np.ascontiguousarray(value).tobytes())}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_told, value))}]"
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(map(_told, value)))}}}"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_told(key)}: {_told(one)}' for key, one in value.items())}}}"
+    return repr(value) if _is_constant(value) else ""
 
 
 def _digest(content: bytes) -> str:

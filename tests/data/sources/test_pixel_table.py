@@ -12,6 +12,7 @@ from rungwise.errors import ConfigError, DataError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 2, 3), np.uint8)
 PIXELS[0, 0] = 0, 1, 255
+SQUARES = PIXELS[:, :, [0, 2]]
 LABELS = list("abcabc")
 
 
@@ -22,8 +23,8 @@ def write(path: Path, header: list[str], rows: list[list[object]], delimiter: st
 
 
 def plain(path: Path, header: str = "label", pixel: str = "pixel{}") -> Path:
-    names = [header, *(pixel.format(i) for i in range(6))]
-    return write(path, names, [[a, *b.flatten()] for a, b in zip(LABELS, PIXELS, strict=True)])
+    names = [header, *(pixel.format(i) for i in range(4))]
+    return write(path, names, [[a, *b.flatten()] for a, b in zip(LABELS, SQUARES, strict=True)])
 
 
 def test_kaggles_table_is_a_data_set(tmp_path: Path) -> None:
@@ -31,9 +32,9 @@ def test_kaggles_table_is_a_data_set(tmp_path: Path) -> None:
 
     assert data.train.class_names == ("a", "b", "c")
     assert data.train.labels.tolist() == [0, 1, 2, 0, 1, 2]
-    assert data.train.images.flatten().tolist() == PIXELS.flatten().tolist()
-    assert data.train.shape == (1, 1, 6)
-    assert "rows of 6 values, taken for images of 1×6 pixels" in data.notes[0]
+    assert data.train.images.flatten().tolist() == SQUARES.flatten().tolist()
+    assert data.train.shape == (1, 2, 2)
+    assert "rows of 4 values, taken for images of 2×2 pixels" in data.notes[0]
     assert not resizes(str(tmp_path / "x.csv"))
     assert [p.problem for p in check(tmp_path / "x.csv").problems if p.kind == "converted"]
     with pytest.raises(ConfigError, match="an image size of 8 has no effect"):
@@ -55,10 +56,10 @@ def test_places_in_the_names_give_the_shape_and_the_order(tmp_path: Path) -> Non
 
 
 def test_fractions_and_parts_are_taken(tmp_path: Path) -> None:
-    header = ["target", "split", "0", "1", "2", "10"]
+    header = ["target", "split", "0", "1", "3", "2"]
     rows: list[list[object]] = [
-        [1, "train", 0, 0.2, 1, 0],
-        [3, "training", 0, 0, 0, 0.6],
+        [1, "train", 0, 0.2, 0, 1],
+        [3, "training", 0, 0, 0.6, 0],
         [3, "Test", 1, 1, 1, 1],
     ]
 
@@ -80,7 +81,13 @@ def test_other_tables_are_none_of_pixels(tmp_path: Path, header: str) -> None:
     ("header", "row", "message"),
     [
         ("pixel0,pixel1,pixel2,pixel3", "0,0,0,0", "with 0 columns of labels"),
-        ("5,0,0,0,0", "4,0,0,0,0", "with 0 columns of labels"),
+        ("5,0,0,0,0", "4,0,0,0,0", "no line of column names: its first line holds numbers alone"),
+        ("label,pixel0,pixel1,pixel2,pixel3", "0,0,0,0,0,red", "6 cells, and the table 5 columns"),
+        ("label,pixel0,pixel1,pixel3,pixel4", "0,0,0,0,0", "columns of 1 of its pixels: 2"),
+        ("label,pixel2,pixel3,pixel4,pixel5", "0,0,0,0,0", "columns of 1 of its pixels: 1"),
+        ("label,pixel0,pixel1,pixel2,pixel9", "0,0,0,0,0", "of 6 of its pixels: 3, 4, 5, 6, 7 and"),
+        ("label,1x1,1x2,2x1,3x1", "0,0,0,0,0", "columns of 2 of its pixels: 2x2, 3x2"),
+        ("label,1,2,3,4,5", "0,0,0,0,0,0", "5 columns of pixels, which are no square"),
         ("label,class,pixel0,pixel1,pixel2,pixel3", "0,0,0,0,0,0", "with 2 columns of labels"),
         ("label,pixel0,pixel1,pixel2,pixel2", "0,0,0,0,0", "3 different ones of 4 pixels"),
         ("label,pixel0,pixel1,pixel2,pixel3", "0,0,0,0", "among lines 2 to 3"),
@@ -100,6 +107,17 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, header: str, row: str, mes
     with pytest.raises(DataError, match=message) as caught:
         load(path)
     assert caught.value.expected and caught.value.fix
+
+
+@pytest.mark.parametrize(("encoding", "first"), [("utf-16", ""), ("utf-8", "sep=;\n")])
+def test_what_spreadsheets_write_is_read(tmp_path: Path, encoding: str, first: str) -> None:
+    text = plain(tmp_path).read_text(encoding="utf-8-sig")
+    text = first + (text.replace(",", ";") if first else text)
+    (tmp_path / "x.csv").write_text(text, encoding=encoding)
+
+    data = load(tmp_path / "x.csv")
+
+    assert data.train.images.flatten().tolist() == SQUARES.flatten().tolist()
 
 
 def test_a_table_without_rows_is_named(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def test_a_byte_order_mark_quotes_and_absolute_paths_are_fine(photos: Path) -> N
         ("path,label", [], "no row to train on"),
         ("path,label,split", ["x,cat,test"], "no row to train on"),
         ("", [], "no column of images; its columns are none"),
+        ("path,label", ["x,dress, red"], "line 2 of .* has 3 cells, and the table 2 columns"),
         ('path,label\n"x', [], "cannot be read as CSV: unexpected end"),
     ],
 )
@@ -343,6 +344,13 @@ def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
     before = data.fingerprint
     write_parquet(place, image=[png(90), png(91)], label=[0, 1])
     assert load(str(folder)).fingerprint != before
+
+
+def test_parquet_files_of_which_some_are_missing_are_told(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "train-00001-of-00003.parquet", image=[png(1)] * 2, label=[0, 1])
+    with pytest.raises(DataError, match="lacks 2 of 3 files: train-00000-of-00003") as caught:
+        load(str(tmp_path))
+    assert "train-00002-of-00003.parquet" in caught.value.problem
 
 
 def test_parquet_files_name_files_from_their_own_folder(photos: Path) -> None:

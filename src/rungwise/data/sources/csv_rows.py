@@ -37,7 +37,7 @@ def encoding_of(head: bytes) -> str:
 
 def _rows(path: Path) -> Iterator[Row]:
     try:
-        with explaining_reads(path), _opened(path) as file:
+        with explaining_reads(path), opened(path) as file:
             reader = csv.reader(
                 file, delimiter=_delimiter(file), skipinitialspace=True, strict=True
             )
@@ -46,6 +46,7 @@ def _rows(path: Path) -> Iterator[Row]:
             image, label = header.index(columns.image), header.index(columns.label)
             part = None if columns.part is None else header.index(columns.part)
             for cells in filter(None, reader):
+                require_no_more(cells, len(header), f"line {reader.line_num} of {path}")
                 cells += [""] * (len(header) - len(cells))
                 yield Row(
                     f"line {reader.line_num}",
@@ -61,18 +62,45 @@ def _rows(path: Path) -> Iterator[Row]:
         ) from error
 
 
-def _opened(path: Path) -> TextIO:
+def opened(path: Path) -> TextIO:
+    """Open a table in text, in the encoding that its first bytes tell."""
     with path.open("rb") as file:
         encoding = encoding_of(file.read(2))
     return path.open(encoding=encoding, newline="")
 
 
-def _delimiter(file: TextIO) -> str:
-    """Return what separates cells, and leave the file at the line of column names."""
-    first, start = file.readline(), file.tell()
+def named_delimiter(file: TextIO) -> str | None:
+    """Return what a first line such as `sep=;` names, and leave the file after that line.
+
+    Without such a line it is None, and the file is left at its beginning.
+    """
+    first, start = file.readline(len("sep=;\r\n")), file.tell()
     if first.startswith("sep=") and len(first.strip()) <= len("sep=;"):
         file.seek(start)
         return first[len("sep=") : len("sep=;")].strip("\r\n") or "\t"
+    file.seek(0)
+    return None
+
+
+def require_no_more(cells: list[str], columns: int, place: str) -> None:
+    """Refuse a line with more cells than there are columns, unless these are empty.
+
+    Raises:
+        DataError: It has more; a comma within a name makes two cells of one.
+    """
+    if any(cell.strip() for cell in cells[columns:]):
+        raise DataError(
+            f"{place} has {len(cells)} cells, and the table {columns} columns",
+            expected="a cell for each column",
+            fix='write a text with a comma in quotation marks: "dress, red"',
+        )
+
+
+def _delimiter(file: TextIO) -> str:
+    """Return what separates cells, and leave the file at the line of column names."""
+    if named := named_delimiter(file):
+        return named
+    first = file.readline()
     file.seek(0)
 
     def known(delimiter: str) -> tuple[int, int]:

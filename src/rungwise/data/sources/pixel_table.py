@@ -6,6 +6,7 @@ their places, `1x1,1x2,…,28x28`, or by numbers alone.
 
 import csv
 import itertools
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from rungwise.data.content import explaining_reads
 from rungwise.data.images import CHUNK_BYTES, Dataset
 from rungwise.data.names import printable
 from rungwise.data.problems import listed
+from rungwise.data.sources.csv_rows import named_delimiter, opened, require_no_more
 from rungwise.data.sources.listing import PART_NAMES, PARTS
 from rungwise.data.sources.table import (
     IMAGE_COLUMNS,
@@ -41,8 +43,9 @@ class _Header:
     """The columns of a table: where the pixels, in their order, the label and the part stand."""
 
     delimiter: str
+    columns: int
     pixels: list[int]
-    image_shape: tuple[int, int] | None
+    image_shape: tuple[int, int]
     label: int
     part: int | None
     unused: list[str]
@@ -53,7 +56,7 @@ def holds_pixels(path: Path) -> bool:
     if path.suffix.lower() not in TEXT_TABLES or not path.is_file():
         return False
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             _, names = _columns(file)
     except (OSError, ValueError, csv.Error):  # reading it as a table will tell
         return False
@@ -70,7 +73,7 @@ def read_pixel_table(path: Path, name: str | None = None) -> Dataset:
     Raises:
         DataError: There is no column of labels, or a line does not fit the first one.
     """
-    with explaining_reads(path), _opened(path) as file:
+    with explaining_reads(path), opened(path) as file:
         header = _header(file, path)
         pixels, labels, parts = _gathered(file, header, path)
     arrays = {
@@ -89,14 +92,11 @@ def read_pixel_table(path: Path, name: str | None = None) -> Dataset:
     return replace(dataset, name=name or str(path), notes=notes)
 
 
-def _opened(path: Path) -> TextIO:
-    return path.open(encoding="utf-8-sig", newline="")
-
-
 def _columns(file: TextIO) -> tuple[str, list[str]]:
     """Return the delimiter and the names of the columns, in lower case."""
+    named = named_delimiter(file)
     first = file.readline(MOST_HEADER_BYTES)
-    delimiter = max(",;\t", key=first.count)
+    delimiter = named or max(",;\t", key=first.count)
     cells = next(csv.reader([first], delimiter=delimiter, skipinitialspace=True), [])
     return delimiter, [cell.strip().casefold() for cell in cells]
 
@@ -112,6 +112,12 @@ def _header(file: TextIO, path: Path) -> _Header:
     pixels = _pixels(names)
     labels = [place for place, name in enumerate(names) if name in LABEL_COLUMNS]
     parts = [place for place, name in enumerate(names) if name in PART_COLUMNS]
+    if not labels and all(name.replace(".", "", 1).isdecimal() for name in names):
+        raise DataError(
+            f"{path} has no line of column names: its first line holds numbers alone",
+            expected="a first line of column names: label, pixel0, pixel1, …",
+            fix="write such a line above the others",
+        )
     if len(labels) != 1 or len(parts) > 1 or len(set(pixels.values())) < len(pixels):
         raise DataError(
             f"{path} is a table of pixels with {len(labels)} columns of labels, {len(parts)} of "
@@ -121,16 +127,49 @@ def _header(file: TextIO, path: Path) -> _Header:
             fix="name the columns so; images without labels cannot be trained on",
         )
     order = sorted(pixels, key=lambda place: pixels[place])
-    height, width = (len({numbers[axis] for numbers in pixels.values()}) for axis in (0, 1))
+    height, width = _sides(set(pixels.values()), path)
     used = {*pixels, *labels, *parts}
     return _Header(
         delimiter,
+        len(names),
         order,
-        (height, width) if width > 1 and height * width == len(pixels) else None,
+        (height, width),
         labels[0],
         parts[0] if parts else None,
         [name for place, name in enumerate(names) if place not in used],
     )
+
+
+def _sides(numbers: set[tuple[int, int]], path: Path) -> tuple[int, int]:
+    """Return height and width of images whose pixels have these numbers: places, or a row's.
+
+    Raises:
+        DataError: Numbers are missing, or those in a row make no square.
+    """
+    axes = [sorted({number[axis] for number in numbers}) for axis in (0, 1)]
+    # Pixels are counted from 0 or from 1. Those in a row have 0 as their second number.
+    height, width = (range(min(axis[0], 1), axis[-1] + 1) for axis in axes)
+    if missing := len(height) * len(width) - len(numbers):
+        gaps = (one for one in itertools.product(height, width) if one not in numbers)
+        named = [
+            "x".join(map(str, gap[: 1 + (len(width) > 1)])) for gap in itertools.islice(gaps, 9)
+        ]
+        raise DataError(
+            f"{path} lacks the columns of {missing} of its pixels: {listed(named, missing)}",
+            expected="a column for every pixel, also where it is the same in all images",
+            fix="put these columns back, with zeros",
+        )
+    if len(width) > 1:
+        return len(height), len(width)
+    side = math.isqrt(len(numbers))
+    if side**2 < len(numbers):
+        raise DataError(
+            f"{path} has {len(numbers)} columns of pixels, which are no square",
+            expected="pixels of square grey images, or columns with names of places: 1x1, 1x2, …",
+            fix="name the columns so; or load the table yourself, and pass the rows to "
+            "rungwise.from_arrays with image_shape",
+        )
+    return side, side
 
 
 def _gathered(
@@ -144,6 +183,7 @@ def _gathered(
         try:
             gathered.append(_numbers(lines, header))
             for cells in csv.reader(lines, delimiter=header.delimiter, strict=True):
+                require_no_more(cells, header.columns, f"a line of {path}")
                 labels.append(printable(cells[header.label].strip()))
                 parts.append("train" if header.part is None else _part(cells[header.part]))
         except (ValueError, IndexError, csv.Error) as error:

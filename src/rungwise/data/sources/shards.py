@@ -5,6 +5,7 @@
 The part is told by the file's name, or by that of its folder.
 """
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rungwise.data.problems import EXAMPLES, listed
 from rungwise.data.sources.layout import pictures_below
 from rungwise.data.sources.listing import PART_NAMES, Listing
 from rungwise.data.sources.parquet_rows import count_rows, read_parquet
@@ -20,6 +22,7 @@ from rungwise.data.sources.table import Row, Rows, gathered
 from rungwise.errors import DataError
 
 _MOST_LEVELS = 3
+_ONE_OF_MANY = re.compile(r"(?P<name>.*?)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})")
 
 
 def shards_in(folder: Path) -> list[Path]:
@@ -36,6 +39,7 @@ def read_shards(folder: Path, shards: list[Path]) -> Listing:
         UsageError: The extra `table` is not installed.
         DataError: A file cannot be read, they do not fit together, or there is nothing to train on.
     """
+    _require_complete(shards)
     tables = [read_parquet(shard) for shard in shards]
     _require_alike(shards, tables)
     names_files = tables[0].contents is None
@@ -102,6 +106,24 @@ def _parquet_files(folder: Path, levels: int) -> Iterator[Path]:
                 yield Path(entry.path)
         elif levels > 1 and (entry.is_symlink() or entry.is_dir()):
             yield from _parquet_files(Path(entry.path), levels - 1)
+
+
+def _require_complete(shards: list[Path]) -> None:
+    """Refuse some of several files, where their names tell of how many each is one."""
+    found: dict[tuple[Path, str, int], set[int]] = {}
+    for shard in shards:
+        if match := _ONE_OF_MANY.fullmatch(shard.stem):
+            number, of = int(match["number"]), int(match["of"])
+            found.setdefault((shard.parent, match["name"], of), set()).add(number)
+    for (place, name, of), numbers in found.items():
+        if len(numbers) < of:
+            missing = (f"{name}{n:05}-of-{of:05}.parquet" for n in range(of) if n not in numbers)
+            told = listed(itertools.islice(missing, EXAMPLES), of - len(numbers))
+            raise DataError(
+                f"{place} lacks {of - len(numbers)} of {of} files: {told}",
+                expected="all files of a part",
+                fix="download the others, or rename the files if these are all",
+            )
 
 
 def _require_alike(shards: list[Path], tables: list[Rows]) -> None:
