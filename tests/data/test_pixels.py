@@ -186,13 +186,16 @@ def test_images_of_another_scale_are_refused_and_a_few_bright_pixels_are_not() -
         (unit, np.full((1, 4), 33)),
         (free, np.full((1, 4), 33.0)),
         (whole, np.array([[0, 0.25]])),
+        (whole, np.array([[0.0, 1.0]])),
+        (whole, np.array([[False, True]])),
+        (Levels(0, 65535), np.array([[0.0, 1.0]])),
     ):
         with pytest.raises(ArrayError, match="of another scale"):
             levels.require_scale(rows)
     for levels, rows in (
         (unit, np.array([[0.5, 0.5, 0.5, 1.5]])),
         (free, np.full((1, 4), -2.1)),
-        (whole, np.array([[0.0, 1.0]])),
+        (whole, np.array([[0.0, 0.0]])),
         (whole, np.array([[0, 1]], np.uint8)),
     ):
         levels.require_scale(rows)

@@ -56,6 +56,15 @@ def test_a_little_better_than_one_answer_by_chance_is_a_collapse_and_clearly_bet
     assert ends(RECORD, clearly, held_out) is None
 
 
+def test_what_so_few_images_cannot_tell_from_a_success_is_no_collapse() -> None:
+    few, many = images(10, 9, 8, 8), images(100, 90, 80, 80)
+    of_few, of_many = torch.zeros(35, dtype=torch.long), torch.zeros(350, dtype=torch.long)
+    of_few[10], of_many[100:110] = 1, 1  # 31.4% right; always answering class 0 gives 28.6%
+
+    assert ends(RECORD, of_many, many) is not None
+    assert ends(RECORD, of_few, few) is None
+
+
 def test_few_images_do_not_turn_a_good_net_into_a_collapsed_one() -> None:
     held_out = images(1, 1)
     assert ends(RECORD, held_out.labels, held_out) is None

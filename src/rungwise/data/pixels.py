@@ -229,13 +229,13 @@ class Levels:
 
         Raises:
             ArrayError: There are values that are no numbers, their mean lies far outside of the
-                range, or they are fractions of 1 where 0..255 is meant.
+                range, or they are 0..1 where 0..255 or 0..65535 is meant.
         """
         mean = float(values.mean(dtype=np.float64))
         if not math.isfinite(mean):
             raise _not_finite(values, what)
         outside = not self.low - self.width <= mean <= self.high + self.width
-        fractions = self == BYTES and values.dtype.kind == "f" and _are_fractions(values)
+        fractions = self.low == 0 and self.high in WHITES and _are_fractions(values)
         if outside or fractions:
             raise ArrayError(
                 f"{what}: values from {values.min():g} to {values.max():g}, of mean {mean:g}, are "
@@ -295,7 +295,8 @@ def _parsed_levels(wanted: Any) -> Levels:
 
 
 def _are_fractions(values: Array) -> bool:
-    return float(values.max()) <= 1 and any((some % 1 != 0).any() for some in _slices(values))
+    """Tell whether values are of 0..1. Bytes may be just 0 and 1, in a picture that is black."""
+    return values.dtype.kind in "fb" and 0 < float(values.max()) <= 1
 
 
 def _require_spread(levels: Levels, values: Array, what: str) -> None:

@@ -193,7 +193,9 @@ def _data_of(runs: Sequence[Run]) -> dict[Size, Dataset]:
         DataError: The data set is not on this machine.
         RunError: It is not what a run was trained on.
     """
-    _require_one("share of test images", {str(run.summary.get("test_share")) for run in runs})
+    _require_one(
+        "share of test images", {str(run.summary.get("test_share") or "none") for run in runs}
+    )
     data: dict[Size, Dataset] = {}
     for run in runs:
         size, summary = _size_of(run), run.summary

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 
 from rungwise.data.parts import Parts
 from rungwise.prediction.metrics import Evaluation
+from rungwise.prediction.uncertainty import wilson_interval
 from rungwise.techniques import EpochRecord
 
 NEARLY = 0.1
 """Share of the way from always answering one class to no mistake that is no success yet."""
+FAR = 0.25
+"""A net that may be so far on that way, for all that so few images tell, is called no collapse."""
 STANDARD_ERRORS = 2.0
 FEWEST_STEPS = 30
 GUESSES = 30.0
@@ -65,9 +68,11 @@ def _is_one_answer(accuracy: float, counts: Sequence[int], images: int | None = 
         counts: Images of each class.
         images: How many were answered; by default the sum of the counts.
     """
-    share = _largest_share(counts)
-    chance = STANDARD_ERRORS * math.sqrt(share * (1 - share) / (images or sum(counts)))
-    return share < 1 and accuracy <= share + min(chance, NEARLY * (1 - share))
+    share, images = _largest_share(counts), images or sum(counts)
+    chance = STANDARD_ERRORS * math.sqrt(share * (1 - share) / images)
+    _, most = wilson_interval(accuracy, images)
+    is_no_better = accuracy <= share + min(chance, NEARLY * (1 - share))
+    return share < 1 and is_no_better and most <= share + FAR * (1 - share)
 
 
 def _largest_share(counts: Sequence[int]) -> float:

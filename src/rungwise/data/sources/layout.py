@@ -52,6 +52,13 @@ def read_layout(root: Path) -> Listing:
     Raises:
         DataError: It is no folder, or there is no class folder to train on.
     """
+    if (root / "summary.json").is_file() and (root / "model.safetensors").is_file():
+        raise DataError(
+            f"{root} is a run, not a data set",
+            expected=_EXPECTED,
+            fix="name the data; to see runs beside each other, `rungwise compare RUN RUN`; for the "
+            "mean of their nets, `rungwise evaluate RUN --with RUN`",
+        )
     if not root.is_dir():
         raise DataError(
             f"{root} is not a folder", expected=_EXPECTED, fix="check the spelling of the path"

@@ -138,7 +138,8 @@ def _climb(work: "Climb", quiet: bool) -> "ClimbResult":
     from rungwise.interfaces.cli.interrupts import catching_interrupts
     from rungwise.interfaces.climbing import carry_out
 
-    with watching(work, quiet=quiet) as tell, catching_interrupts() as interrupts:
+    go_on = "give the same command again: it goes on where it stopped"
+    with watching(work, quiet=quiet) as tell, catching_interrupts(go_on) as interrupts:
 
         def watch(event: "Event") -> None:
             tell(event)

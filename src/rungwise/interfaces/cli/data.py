@@ -125,6 +125,7 @@ def check(
 
 def _print(report: "CheckReport") -> None:
     from rungwise.data.names import shortened
+    from rungwise.ladder.numbers import counted
 
     shape = "x".join(map(str, report.shape)) if report.shape else "mixed or none"
     print(f"{report.data}: {len(report.class_names)} classes, shape {shape}")
@@ -144,8 +145,9 @@ def _print(report: "CheckReport") -> None:
         print(f"  fix: {problem.fix}")
         for example in problem.examples:
             print(f"    {example}")
-    if all(problem.severity == "note" for problem in report.problems):
-        print("no errors, no warnings")
+    warnings = sum(problem.severity == "warning" for problem in report.problems)
+    if report.ok:
+        print(f"no errors, {counted(warnings, 'warning') if warnings else 'no warnings'}")
 
 
 @data.command

@@ -12,8 +12,9 @@ from rungwise.errors import Interrupted
 class Interrupts:
     """Remembers a signal until somebody is at a safe place to act on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, how_to_go_on: str) -> None:
         self.received: int | None = None
+        self._how_to_go_on = how_to_go_on
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Note the signal; a second one interrupts at once."""
@@ -27,16 +28,20 @@ class Interrupts:
             return
         error = Interrupted(
             f"interrupted by {signal.Signals(self.received).name}; what was done is saved",
-            fix="run the same command with --resume (a climb goes on by itself)",
+            fix=self._how_to_go_on,
         )
         error.exit_code = 128 + self.received
         raise error
 
 
 @contextlib.contextmanager
-def catching_interrupts() -> Iterator[Interrupts]:
-    """Hold back SIGINT and SIGTERM within the block."""
-    interrupts = Interrupts()
+def catching_interrupts(how_to_go_on: str) -> Iterator[Interrupts]:
+    """Hold back SIGINT and SIGTERM within the block.
+
+    Args:
+        how_to_go_on: What the message tells the user to do.
+    """
+    interrupts = Interrupts(how_to_go_on)
     before = {
         number: signal.signal(number, interrupts.receive)
         for number in (signal.SIGINT, signal.SIGTERM)

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rungwise.errors import UsageError
 from rungwise.interfaces.cli.options import BadFiles, Place, Switch, WatchedOutput
 from rungwise.interfaces.cli.printing import print_json, print_table
-from rungwise.ladder.numbers import percent, percent_interval
+from rungwise.ladder.numbers import counted, percent, percent_interval
 
 if TYPE_CHECKING:
     from rungwise.data import Dataset
@@ -183,7 +183,8 @@ def _train(job: "Job", *, quiet: bool) -> "Run":
     from rungwise.ladder.run import open_run
     from rungwise.report.run_figures import draw_run_figures
 
-    with Watch(quiet) as watch, catching_interrupts() as interrupts:
+    go_on = "run the same command with --resume"
+    with Watch(quiet) as watch, catching_interrupts(go_on) as interrupts:
         watch.line(f"run {job.folder}")
         watch.line(EPOCH_HEADER)
         with contextlib.closing(job.train()) as training:
@@ -232,7 +233,9 @@ def _facts(run: "Run") -> dict[str, str]:
     chosen_on_test = summary["validation"] == "test"
     name = "test accuracy (used for choosing)" if chosen_on_test else "validation accuracy"
     if summary["val_accuracy"] is not None:
-        facts[name] = percent(summary["val_accuracy"])
+        images = _held_out(summary)
+        of = f"  ({counted(images, 'image')})" if images else ""
+        facts[name] = percent(summary["val_accuracy"]) + of
     interval = _interval(summary)
     if interval is not None:
         facts["95% interval"] = percent_interval(interval)
