@@ -241,3 +241,13 @@ def test_single_letters_of_both_cases_are_two_classes(tmp_path: Path, write_png:
         write_png(tmp_path / name / "x.png")
     assert read_layout(tmp_path).class_names == ("A", "a")
     assert kinds(tmp_path) == {}
+
+
+def test_a_run_is_no_data_set(photos: Path) -> None:
+    for name in ("summary.json", "model.safetensors"):
+        (photos / name).touch()
+
+    with pytest.raises(DataError, match="is a run, not a data set") as caught:
+        load(str(photos))
+
+    assert "rungwise compare RUN RUN" in str(caught.value.fix)

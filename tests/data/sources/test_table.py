@@ -379,3 +379,12 @@ def test_an_archive_is_refused_with_the_command_that_unpacks_it(
     with pytest.raises(DataError, match="is an archive") as caught:
         load(str(tmp_path / name))
     assert f"python -m {module} -e" in str(caught.value.fix)
+
+
+def test_the_folder_that_paths_start_from_is_told(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", "path,label", "gone/a.png,cat", "gone/b.png,dog")
+
+    with pytest.raises(DataError, match="2 of 2 image files") as caught:
+        load(str(path))
+
+    assert f"a table's paths start from its folder, {tmp_path}" in str(caught.value.expected)
