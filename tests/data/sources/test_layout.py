@@ -248,6 +248,6 @@ def test_a_run_is_no_data_set(photos: Path) -> None:
         (photos / name).touch()
 
     with pytest.raises(DataError, match="is a run, not a data set") as caught:
-        load(str(photos))
+        read_layout(photos)
 
     assert "rungwise compare RUN RUN" in str(caught.value.fix)
