@@ -68,7 +68,7 @@ def parse_json(text: str | bytes) -> Any:
     except RecursionError:
         raise _too_deep() from None
     _require_flat(value)
-    if "\\ud" in text.lower():
+    if "\\ud" in text or "\\uD" in text:
         _require_whole_characters(value)
     return value
 

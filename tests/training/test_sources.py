@@ -258,6 +258,7 @@ def key(kind: type) -> list[str]:
         ((1.0, [1, {"a": 2}]), (1.0, [1, {"a": 3}])),
         ((1.0, np.zeros(2)), (1.0, np.ones(2))),
         ((1.0, torch.zeros(2)), (1.0, torch.zeros(2, dtype=torch.int32))),
+        ((1.0, torch.zeros(2, dtype=torch.bfloat16)), (1.0, torch.ones(2, dtype=torch.bfloat16))),
         ((1.0, {3, 4}), (1.0, {3, 5})),
         ((1.0, None, lambda x, by=1: x + by), (1.0, None, lambda x, by=2: x + by)),
     ],

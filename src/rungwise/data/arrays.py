@@ -8,13 +8,11 @@ from rungwise.data.decoded import as_tensor
 from rungwise.data.images import Dataset, LabelledImages
 from rungwise.data.labels import (
     Array,
-    as_classes,
     class_numbers,
     classes_among,
     given_names,
+    look_alike_classes,
     plain_labels,
-    require_distinct,
-    require_present,
     require_same_kind,
 )
 from rungwise.data.pixels import Keep, Levels, arranged, as_array
@@ -74,11 +72,10 @@ def from_arrays(
 
 
 def _pair(given: Any, part: str) -> Pair:
-    if isinstance(given, tuple | list) and len(given) == 2:
+    is_row = isinstance(given, tuple | list)
+    if is_row and len(given) == 2:
         return given[0], given[1]
-    found = (
-        f"holds {len(given)}" if isinstance(given, tuple | list) else f"is {type(given).__name__}"
-    )
+    found = f"holds {len(given)}" if is_row else f"is {type(given).__name__}"
     raise ArrayError(
         f"{part} {found}",
         expected="two arrays: images and their labels",
@@ -117,13 +114,6 @@ def dataset_of(
         images[part], note = arranged(as_array(given, told[part][0]), image_shape, told[part][0])
         labels[part], label_note = plain_labels(marked, len(images[part]), told[part][1])
         _require_one_each(images[part], labels[part], told[part])
-        labels[part], joined = as_classes(labels[part])
-        require_present(labels[part], told[part][1])
-        if joined:
-            label_note = (
-                f"{told[part][1]} are texts that differ in blanks at their ends or in their "
-                "Unicode form alone: they are one class"
-            )
         notes += [note, label_note]
     require_same_kind(labels, name)
     _require_one_shape(images, name)
@@ -136,7 +126,8 @@ def dataset_of(
             f"{levels.high:g} for white"
         )
     names, note = _names(class_names, labels["train"], name)
-    require_distinct(names, name)
+    for problem in look_alike_classes(name, names):
+        raise ArrayError(problem.problem, expected=problem.expected, fix=problem.fix)
     parts = {}
     for part, values in images.items():
         numbers = _numbers(labels[part], names, told[part][1], named=class_names is not None)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from rungwise.data.catalog import CATALOG, load
 from rungwise.data.duplicates import (
@@ -275,20 +274,19 @@ def _tiny_class_problems(counts: dict[str, int]) -> list[Problem]:
 
 
 def _brightness_problems(train: LabelledImages) -> list[Problem]:
-    extremes = [torch.stack(images.aminmax()) for images in train.chunks()]
-    if not extremes:
-        return []
-    darkest, brightest = int(torch.stack(extremes)[:, 0].min()), int(torch.stack(extremes).max())
+    extremes = [images.aminmax() for images in train.chunks()]
+    darkest = min((int(one.min) for one in extremes), default=0)
+    brightest = max((int(one.max) for one in extremes), default=255)
     if brightest - darkest >= NARROW:
         return []
+    told = f"the pixels of all training images lie between {darkest} and {brightest}, of 0 to 255"
+    if darkest == brightest:
+        told = f"every pixel of the training images is {darkest}"
     return [
         Problem(
             severity="warning",
             kind="narrow_brightness",
-            problem=f"the pixels of all training images lie between {darkest} and {brightest}, of "
-            "0 to 255"
-            if brightest > darkest
-            else f"every pixel of the training images is {darkest}",
+            problem=told,
             expected="images that use most of the levels; few levels show few details, and 12 bits "
             "that are stored as 16 keep 16 of 256 levels",
             fix="stretch the values before you save the images: each times the greatest possible "

@@ -1,6 +1,7 @@
 """From labels of any type to numbers of classes: numbers, texts, truth values, one-hot rows."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from rungwise.data.names import class_name, look_alikes, natural_key
-from rungwise.data.problems import listed
+from rungwise.data.problems import EXAMPLES, Problem, listed
 from rungwise.errors import ArrayError
 
 Array = NDArray[Any]
@@ -26,6 +27,9 @@ def plain_labels(labels: Any, count: int, what: str) -> tuple[Array, str | None]
 
     Raises:
         ArrayError: Labels are missing, or they are no classes, one for each image.
+
+    Texts become what their classes are called: blanks at the ends do not count, and all Unicode
+    forms of a name are one.
     """
     array = label_array(labels)
     require_present(array, what)
@@ -54,33 +58,29 @@ def plain_labels(labels: Any, count: int, what: str) -> tuple[Array, str | None]
             expected="whole numbers of 64 bits with a sign, or text",
             fix="convert them to text: labels.astype(str)",
         )
+    if kind == "U":
+        array, were_joined = _called(array)
+        require_present(array, what)
+        if were_joined:
+            note = (
+                f"{what} are texts that differ in blanks at their ends or in their Unicode form "
+                "alone: they are one class"
+            )
     return (array.astype(np.int64) if kind in "iu" else array), note
 
 
-def as_classes(labels: Array) -> tuple[Array, bool]:
-    """Return text labels as their classes are called, and whether that joined any.
-
-    Blanks at the ends do not count, and all Unicode forms of a name are one.
-    """
-    if labels.dtype.kind != "U":
-        return labels, False
-    values, places = np.unique(labels, return_inverse=True)
-    names = np.array([class_name(value.strip()) for value in values.tolist()])
-    return names[places], len(set(names.tolist())) < len(values)
-
-
-def require_distinct(names: tuple[str, ...], what: str) -> None:
-    """Refuse classes that look like one another.
-
-    Raises:
-        ArrayError: Some do.
-    """
-    if alike := look_alikes(names):
-        raise ArrayError(
-            f"{what} has classes whose names look alike: "
-            f"{listed(' and '.join(map(repr, group)) for group in alike)}",
+def look_alike_classes(source: Path | str, class_names: tuple[str, ...]) -> Iterator[Problem]:
+    """Yield the problem that some classes look like one another."""
+    if alike := look_alikes(class_names):
+        told = [" and ".join(map(repr, group)) for group in alike]
+        yield Problem(
+            severity="error",
+            kind="look_alike_classes",
+            problem=f"{source} has classes whose names look alike: {listed(told)}",
             expected="names that differ in more than case, blanks or the form of a letter",
             fix="join these classes, or rename them",
+            count=len(told),
+            examples=tuple(told[:EXAMPLES]),
         )
 
 
@@ -224,6 +224,13 @@ def class_numbers(labels: Array, names: tuple[str, ...], what: str) -> torch.Ten
         )
     numbers = np.array([number[text] for text in map(str, values.tolist())])
     return torch.from_numpy(numbers[np.searchsorted(values, labels)])
+
+
+def _called(labels: Array) -> tuple[Array, bool]:
+    """Return texts as their classes are called, and whether that joined any."""
+    values, places = np.unique(labels, return_inverse=True)
+    names = np.array([class_name(value.strip()) for value in values.tolist()])
+    return names[places], len(set(names.tolist())) < len(values)
 
 
 def _is_missing(label: Any) -> bool:

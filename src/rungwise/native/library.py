@@ -86,18 +86,18 @@ def load() -> ctypes.CDLL | None:
     Warns (`Note`) if there is a compiler, or the user names one, and still no library. PyTorch has
     to be imported before: its thread pool is the one that the library shares.
     """
-    found = compiler()
-    named = os.environ.get("CXX")
-    if found is None and not named:
+    if found := compiler():
+        try:
+            return _opened(found)
+        except _Unusable as error:
+            why = str(error)
+    elif named := os.environ.get("CXX"):
+        why = f"CXX is {named!r}, and there is no such program"
+    else:
         return None
-    try:
-        if found is None:
-            raise _Unusable(f"CXX is {named!r}, and there is no such program")
-        return _opened(found)
-    except _Unusable as why:
-        text = f"training is slower: the compiled operations cannot be used, as {why}"
-        warnings.warn(Note(text), stacklevel=2)
-        return None
+    text = f"training is slower: the compiled operations cannot be used, as {why}"
+    warnings.warn(Note(text), stacklevel=2)
+    return None
 
 
 def _opened(found: Command) -> ctypes.CDLL:

@@ -114,7 +114,11 @@ def strength(images: int, wrong: int) -> str:
 
     >>> strength(82, 34)
     'the predictor is wrong on 41.46% of the images, so it is weak evidence against a label'
+    >>> strength(45, 0)
+    'the predictor is right on all images'
     """
+    if not wrong:
+        return "the predictor is right on all images"
     weak = wrong > WEAK * images
     evidence = "weak evidence" if weak else "evidence"
     return (

@@ -97,7 +97,7 @@ def _values(kind: type) -> list[str]:
         (base.__qualname__, name, _told(value))
         for base in bases
         for name, value in sorted(vars(base).items())
-        if not name.startswith("__") and _is_constant(value)
+        if not name.startswith("__") and _is_plain(value)
     ]
     functions = [one for base in bases for one in _functions(base) if _is_function(one)]
     visible = sorted({text for one in functions for text in _visible(one, set())})
@@ -128,7 +128,7 @@ def _visible(function: FunctionType, seen: set[int]) -> Iterator[str]:
     named = {**(function.__kwdefaults__ or {}), "defaults": list(function.__defaults__ or ())}
     for name in {name for code in codes for name in code.co_names} - changed:
         value = function.__globals__.get(name)
-        if not name.startswith("__") and name in function.__globals__ and _is_constant(value):
+        if not name.startswith("__") and name in function.__globals__ and _is_plain(value):
             yield f"{name} = {_told(value)}"
     for name, value in {**around, **named}.items():
         if _is_function(value):
@@ -146,25 +146,20 @@ def _around(function: FunctionType) -> dict[str, Any]:
     return found
 
 
-def _is_constant(value: Any) -> bool:
-    if isinstance(value, tuple | frozenset):
-        return all(map(_is_constant, value))
-    return value is None or isinstance(value, bool | int | float | complex | str | bytes)
-
-
 def _told(value: Any) -> str:
     """Return a text that is the same for the same values in any process; of objects none."""
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
-    if isinstance(value, np.ndarray | np.generic):
-        return f"{value.dtype} {value.shape} {_digest(np.ascontiguousarray(value).tobytes())}"
+        held = value.detach().cpu().reshape(-1).contiguous()  # NumPy has no bfloat16
+        return f"{value.dtype} {value.shape} {_digest(held.view(torch.uint8).numpy().tobytes())}"
+    if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
+        return f"{value.dtype} {value.shape} {_digest(value.tobytes())}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_told, value))}]"
     if isinstance(value, set | frozenset):
         return f"{{{', '.join(sorted(map(_told, value)))}}}"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{_told(key)}: {_told(one)}' for key, one in value.items())}}}"
-    return repr(value) if _is_constant(value) else ""
+    return repr(value) if _is_plain(value) else ""
 
 
 def _digest(content: bytes) -> str:
@@ -305,4 +300,7 @@ def _codes(value: Any) -> Iterator[CodeType]:
 
 
 def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float | str | bytes | tuple)
+    """Tell whether a value can hardly change by itself, as a list that is filled in use does."""
+    return value is None or isinstance(
+        value, bool | int | float | complex | str | bytes | tuple | frozenset
+    )

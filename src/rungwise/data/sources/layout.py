@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from rungwise.data.content import explaining_reads
+from rungwise.data.labels import look_alike_classes
 from rungwise.data.names import FileNames, class_name, natural_key, printable
 from rungwise.data.problems import Problem, listed
 from rungwise.data.sources.grouping import SubFolders
@@ -30,7 +31,6 @@ from rungwise.data.sources.listing import (
     Tally,
     empty_classes,
     files_under,
-    look_alike_classes,
     single_class,
     unknown_classes,
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rungwise.data.names import FileNames, look_alikes
+from rungwise.data.names import FileNames
 from rungwise.data.problems import EXAMPLES, Problem, listed
 
 PART_NAMES = {
@@ -135,18 +135,3 @@ def single_class(source: Path, class_name: str) -> Problem:
         fix="add images of a second class; of a folder, pass the one whose sub-folders are the "
         "classes",
     )
-
-
-def look_alike_classes(source: Path, class_names: tuple[str, ...]) -> Iterator[Problem]:
-    """Yield the problem that some classes look like one another."""
-    if alike := look_alikes(class_names):
-        told = [" and ".join(map(repr, group)) for group in alike]
-        yield Problem(
-            severity="error",
-            kind="look_alike_classes",
-            problem=f"{source} has classes whose names look alike: {listed(told)}",
-            expected="names that differ in more than case, blanks or the form of a letter",
-            fix="join these classes, or rename them",
-            count=len(told),
-            examples=tuple(told[:EXAMPLES]),
-        )

@@ -180,15 +180,16 @@ def _gathered(
     labels: list[str] = []
     parts: list[str] = []
     for first, lines in _chunks(file, len(header.pixels)):
+        place = f"{path}: among lines {first} to {first + len(lines) - 1}"
         try:
             gathered.append(_numbers(lines, header))
             for cells in csv.reader(lines, delimiter=header.delimiter, strict=True):
-                require_no_more(cells, header.columns, f"a line of {path}")
+                require_no_more(cells, header.columns, f"{place}: one")
                 labels.append(printable(cells[header.label].strip()))
                 parts.append("train" if header.part is None else _part(cells[header.part]))
         except (ValueError, IndexError, csv.Error) as error:
             raise DataError(
-                f"{path}: among lines {first} to {first + len(lines) - 1}: {error}",
+                f"{place}: {error}",
                 expected="a label and a number for every pixel in each line",
                 fix="correct or remove the line",
             ) from error

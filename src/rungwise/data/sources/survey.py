@@ -213,13 +213,15 @@ def _unreadable_problem(found: Survey, bad_files: BadFiles) -> Problem:
     told = [f"{name} ({why})" for name, why in found.unreadable]
     source, all_images = found.listing.source, len(found.listing)
     left_out = " and are left out" if bad_files == "skip" else ""
-    start = f"; a table's paths start from its folder, {source.absolute().parent}"
+    expected = "whole image files of at most 64 megapixels"
+    if source.is_file():
+        expected += f"; a table's paths start from its folder, {source.absolute().parent}"
     return Problem(
         severity="error" if bad_files == "stop" else "warning",
         kind="unreadable",
         problem=f"{len(told)} of {all_images} image files of {source} cannot be read{left_out}: "
         f"{listed(told)}",
-        expected="whole image files of at most 64 megapixels" + (start if source.is_file() else ""),
+        expected=expected,
         fix="replace these files or take them out; or leave them out with --bad-files skip",
         count=len(told),
         examples=tuple(told),

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rungwise.data.labels import look_alike_classes
 from rungwise.data.names import FileNames, class_name, natural_key, printable, stored
 from rungwise.data.problems import Problem, listed
 from rungwise.data.sources.finding import Finder
@@ -27,7 +28,6 @@ from rungwise.data.sources.listing import (
     Tally,
     empty_classes,
     files_under,
-    look_alike_classes,
     single_class,
     unknown_classes,
 )

@@ -9,9 +9,13 @@ from cyclopts import App
 from rungwise.errors import DataError
 from rungwise.interfaces.cli.options import BadFiles, Output, Switch, WatchedOutput
 from rungwise.interfaces.cli.printing import print_json, print_table
+from rungwise.ladder.numbers import counted
 
 if TYPE_CHECKING:
     from rungwise.data import CheckReport
+
+MOST_CLASSES = 200
+"""How many rows of a table can be read; the rest is counted."""
 
 data = App(name="data", help="List, get, check and show data sets.", result_action="return_none")
 
@@ -65,10 +69,6 @@ def get(name: str, *, offline: Switch = False) -> None:
 
     folder = find(name, offline=offline)
     print(folder if CATALOG[name].origin.downloads() else "inside scikit-learn")
-
-
-MOST_CLASSES = 200
-"""How many rows of a table can be read; the rest is counted."""
 
 
 @data.command
@@ -125,7 +125,6 @@ def check(
 
 def _print(report: "CheckReport") -> None:
     from rungwise.data.names import shortened
-    from rungwise.ladder.numbers import counted
 
     shape = "x".join(map(str, report.shape)) if report.shape else "mixed or none"
     print(f"{report.data}: {len(report.class_names)} classes, shape {shape}")

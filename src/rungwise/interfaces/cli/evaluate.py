@@ -166,8 +166,7 @@ def _print_errors(found: "Errors") -> None:
         f"                    {counted(found.wrong, 'wrong answer')}, "
         f"{counted(found.suspected, 'suspected label error')}"
     )
-    if found.wrong:
-        print(f"                    {found.strength}")
+    print(f"                    {found.strength}")
 
 
 def _print(
